@@ -1,0 +1,30 @@
+"""Soft targets and their losses, written once against the Python array API standard.
+
+    >>> import numpy as np
+    >>> import softtargets as st
+    >>> logits = np.array([[1.0, 2.0, 3.0], [3.0, 1.0, 0.5]])
+    >>> loss = st.cross_entropy(logits, np.array([0, 0]), label_smoothing=0.1)
+    >>> loss, gradient = st.value_and_grad(st.cross_entropy)(logits, np.array([0, 0]))
+
+Everything follows ``logits``: the result has their library and their device.
+"""
+
+from softtargets.losses.cross_entropy import cross_entropy
+from softtargets.losses.gradients import value_and_grad
+from softtargets.losses.softmax_state import SoftmaxState
+from softtargets.targets.conventions import convert_smoothing
+from softtargets.targets.functions import mix, one_hot, smooth_labels
+from softtargets.targets.value import Targets
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SoftmaxState",
+    "Targets",
+    "convert_smoothing",
+    "cross_entropy",
+    "mix",
+    "one_hot",
+    "smooth_labels",
+    "value_and_grad",
+]

@@ -1,0 +1,41 @@
+"""Between arrays with a class axis anywhere and matrices of rows x classes."""
+
+import math
+
+from softtargets._array import errors
+from softtargets.typing import Array, Namespace
+
+
+def check_axis(axis: object, ndim: int) -> int:
+    """Return ``axis`` counted from the front, or raise an error that names it."""
+    if not isinstance(axis, int) or isinstance(axis, bool):
+        errors.bad_type("axis", "be an int", type(axis).__name__)
+    if not -ndim <= axis < ndim:
+        errors.bad_value("axis", f"be in [{-ndim}, {ndim})", axis)
+    return axis % ndim
+
+
+def row_shape(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """Return ``shape`` without the class axis."""
+    return (*shape[:axis], *shape[axis + 1 :])
+
+
+def to_rows(xp: Namespace, array: Array, axis: int) -> Array:
+    """Return ``array`` as a matrix of rows x classes.
+
+    A class axis in the middle is copied to the end: reductions over a contiguous axis are pairwise
+    in every library, over a strided one NumPy adds naively.
+    """
+    if array.ndim == 2 and axis == 1:
+        return array
+    if axis != array.ndim - 1:
+        array = xp.moveaxis(array, axis, -1)
+    return xp.reshape(array, (math.prod(array.shape[:-1]), array.shape[-1]))
+
+
+def from_rows(xp: Namespace, matrix: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """Undo :func:`to_rows` for an array of ``shape`` with its class axis at ``axis``."""
+    if len(shape) == 2 and axis == 1:
+        return matrix
+    array = xp.reshape(matrix, (*row_shape(shape, axis), shape[axis]))
+    return array if axis == len(shape) - 1 else xp.moveaxis(array, -1, axis)

@@ -1,0 +1,194 @@
+"""Checks of arguments. Shapes, dtypes and options always; values only where looking is free."""
+
+import math
+from collections.abc import Collection
+
+from array_api_compat import is_array_api_obj
+
+from softtargets._array import errors
+from softtargets._array.dtypes import (
+    EPSILON,
+    FLOATING,
+    INTEGER,
+    check_floating,
+    dtype_name,
+    index_dtype,
+)
+from softtargets._array.namespaces import check_follows, is_number, namespace_of
+from softtargets._array.traits import look, may_look
+from softtargets.typing import Amount, Array, Namespace
+
+
+def check_option(value: object, argument: str, options: Collection[str]) -> None:
+    """Raise unless ``value`` is one of the ``options``."""
+    if not isinstance(value, str) or value not in options:
+        names = ", ".join(repr(option) for option in options)
+        errors.bad_value(argument, f"be one of {names}", repr(value))
+
+
+def check_count(value: object, argument: str) -> int:
+    """Return ``value`` as an int of at least 1."""
+    number = _as_int(value, argument)
+    if number < 1:
+        errors.bad_value(argument, "be at least 1", number)
+    return number
+
+
+def check_int(value: object, argument: str) -> int:
+    """Return ``value`` as an int."""
+    return _as_int(value, argument)
+
+
+def _as_int(value: object, argument: str) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or is_array_api_obj(value):
+        errors.bad_type(argument, "be an int", type(value).__name__)
+    return int(value)
+
+
+def check_shape(array: Array, argument: str, *shapes: tuple[int, ...], context: str = "") -> None:
+    """Raise unless ``array`` has one of the ``shapes``."""
+    if tuple(array.shape) not in shapes:
+        names = " or ".join(str(shape) for shape in dict.fromkeys(shapes))
+        errors.bad_value(argument, f"have shape {names}", tuple(array.shape), context)
+
+
+def check_bool(array: Array, argument: str) -> None:
+    """Raise unless ``array`` is a boolean mask."""
+    if dtype_name(array) != "bool":
+        errors.bad_type(argument, "have dtype bool", dtype_name(array))
+
+
+def check_values(xp: Namespace, array: Array, argument: str, rule: str, bad: Array) -> None:
+    """Raise a ValueError with the first ``bad`` entry of ``array``, if looking is free."""
+    if look(xp.any(bad)):
+        position = int(xp.argmax(xp.astype(xp.reshape(bad, (-1,)), xp.int8)))
+        value = xp.reshape(array, (-1,))[position]
+        number = int(value) if dtype_name(array) in INTEGER else float(value)
+        where = _unravel(position, tuple(array.shape))
+        errors.bad_value(argument, rule, f"{number} at position {where}")
+
+
+def _unravel(position: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    index = []
+    for size in reversed(shape):
+        position, remainder = divmod(position, size)
+        index.append(remainder)
+    return tuple(reversed(index))
+
+
+def check_not_negative(xp: Namespace, array: Array, argument: str) -> None:
+    """Raise on entries that are negative, nan or infinite, if looking is free."""
+    if may_look(array):
+        bad = ~((array >= 0) & xp.isfinite(array))
+        check_values(xp, array, argument, "be finite and at least 0", bad)
+
+
+def check_fraction(
+    xp: Namespace,
+    value: Amount,
+    argument: str,
+    like: Array,
+    like_name: str,
+    shapes: Collection[tuple[int, ...]],
+) -> Amount:
+    """Return ``value``, a number in [0, 1] or a float array of one of the ``shapes`` with such
+    entries.
+    """
+    rule = "be in [0, 1]"
+    if is_number(value):
+        if not 0 <= value <= 1:
+            errors.bad_value(argument, rule, value)
+        return float(value)
+    _check_amount_array(xp, value, argument, like, like_name, shapes)
+    if may_look(value):
+        check_values(xp, value, argument, rule, ~((value >= 0) & (value <= 1)))
+    return value
+
+
+def check_penalty(
+    xp: Namespace, value: Amount, argument: str, like: Array, *, positive: bool = False
+) -> Amount:
+    """Return ``value``, a finite number of at least 0 (above 0 if ``positive``) or a 0-d float
+    array.
+    """
+    rule = "be finite and above 0" if positive else "be finite and at least 0"
+    if is_number(value):
+        if not (0 <= value < math.inf) or (positive and value == 0):
+            errors.bad_value(argument, rule, value)
+        return float(value)
+    _check_amount_array(xp, value, argument, like, "logits", [()])
+    if may_look(value):
+        low = (value > 0) if positive else (value >= 0)
+        check_values(xp, value, argument, rule, ~(low & xp.isfinite(value)))
+    return value
+
+
+def _check_amount_array(
+    xp: Namespace,
+    value: Array,
+    argument: str,
+    like: Array,
+    like_name: str,
+    shapes: Collection[tuple[int, ...]],
+) -> None:
+    if isinstance(value, bool) or not is_array_api_obj(value):
+        received = repr(value) if isinstance(value, bool | str) else type(value).__name__
+        errors.bad_type(argument, "be a number or an array", received)
+    check_follows(xp, like, like_name, value, argument)
+    check_floating(value, argument)
+    check_shape(value, argument, *shapes)
+
+
+def check_class_vector(
+    xp: Namespace, value: Array, argument: str, like: Array, like_name: str, num_classes: int
+) -> Array:
+    """Check one number of at least 0 per class."""
+    check_follows(xp, like, like_name, value, argument)
+    if dtype_name(value) not in FLOATING | INTEGER:
+        errors.bad_type(argument, "have a real dtype", dtype_name(value))
+    check_shape(value, argument, (num_classes,))
+    check_not_negative(xp, value, argument)
+    return value
+
+
+def check_distributions(
+    xp: Namespace, q: Array, argument: str, where: Array | None = None, prefix: str = "rows of "
+) -> None:
+    """Raise if entries are negative or the last axis does not sum to 1, if looking is free."""
+    if not may_look(q):
+        return
+    kept = xp.asarray(True) if where is None else where[..., None]
+    check_values(xp, q, argument, "be finite and at least 0", kept & ~((q >= 0) & xp.isfinite(q)))
+    tolerance = EPSILON[dtype_name(q)] ** 0.5
+    wide = q if dtype_name(q) in ("float32", "float64") else xp.astype(q, xp.float32)
+    sums = xp.sum(wide, axis=-1)
+    off = ~(xp.abs(sums - 1) <= tolerance)
+    check_values(xp, sums, f"{prefix}{argument}", "sum to 1", off if where is None else off & where)
+
+
+def check_labels(
+    labels: Array, num_classes: int, ignore_index: int, argument: str
+) -> tuple[Array, Array | None, Array | None]:
+    """Return labels that are safe to use as an index, the mask of kept ones, the mask of bad ones.
+
+    A mask that is known to be trivial is None. Where values may be looked at, a bad label raises.
+    """
+    xp = namespace_of(labels, argument)
+    name = dtype_name(labels)
+    if name not in INTEGER:
+        errors.bad_type(argument, "have an integer dtype", name)
+    index = xp.astype(labels, index_dtype(xp, labels), copy=False)
+    inside = (index >= 0) & (index < num_classes)
+    # An unsigned label that wrapped around is out of range; it is never the ignored one.
+    never = ignore_index < 0 and name.startswith("u")
+    ignored = xp.zeros_like(inside) if never else index == ignore_index
+    bad = ~(inside | ignored)
+    rule = f"be in [0, {num_classes})"
+    if ignore_index < 0 or ignore_index >= num_classes:
+        rule += f" or ignore_index {ignore_index}"
+    check_values(xp, labels, argument, rule, bad)
+    if look(xp.any(bad)) is None:
+        return xp.where(inside, index, 0), ~ignored, bad
+    if not look(xp.any(ignored)):
+        return index, None, None
+    return xp.where(inside, index, 0), ~ignored, None

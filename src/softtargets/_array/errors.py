@@ -1,0 +1,38 @@
+"""Every error message of the library is built here: argument, rule, value received, in one line."""
+
+from typing import NoReturn
+
+
+def _message(argument: str, rule: str, received: object, context: str) -> str:
+    tail = f" [{context}]" if context else ""
+    return f"{argument} must {rule}, got {received}{tail}"
+
+
+def bad_value(argument: str, rule: str, received: object, context: str = "") -> NoReturn:
+    """Raise the ValueError that says what ``argument`` must be and what it was."""
+    raise ValueError(_message(argument, rule, received, context))
+
+
+def bad_type(argument: str, rule: str, received: object, context: str = "") -> NoReturn:
+    """Raise the TypeError that says what ``argument`` must be and what it was."""
+    raise TypeError(_message(argument, rule, received, context))
+
+
+def conflict(first: str, second: str, rule: str, received: object) -> NoReturn:
+    """Raise the ValueError for two arguments that exclude each other."""
+    raise ValueError(f"{first} and {second} {rule}, got {received}")
+
+
+def mixed_libraries(first: str, second: str, first_library: str, second_library: str) -> NoReturn:
+    """Raise the TypeError for arrays of two libraries."""
+    raise TypeError(
+        f"{first} and {second} must come from one array library, "
+        f"got {first_library} and {second_library}"
+    )
+
+
+def mixed_devices(first: str, second: str, first_device: object, second_device: object) -> NoReturn:
+    """Raise the ValueError for arrays on two devices."""
+    raise ValueError(
+        f"{first} and {second} must be on one device, got {first_device} and {second_device}"
+    )

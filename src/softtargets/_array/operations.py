@@ -1,0 +1,93 @@
+"""The few matrix operations that need a decision: 0 * inf, one entry per row, exact one-hots.
+
+Matrices are rows x classes; labels are rows x (labels of a row).
+"""
+
+from array_api_extra import at
+
+from softtargets._array.namespaces import beside, is_number
+from softtargets._array.traits import is_eager, may_write
+from softtargets.typing import Amount, Array, Namespace
+
+
+def product(xp: Namespace, weight: Amount, values: Array) -> Array:
+    """Return ``weight * values`` where a weight of zero switches an infinity off: 0 * inf is 0.
+
+    The derivative for the weight stays right at zero wherever ``values`` is finite.
+    """
+    if is_number(weight):
+        return weight * values if weight else xp.zeros_like(values)
+    off = (weight == 0) & xp.isinf(values)
+    return weight * xp.where(off, 0.0, values)
+
+
+def gate(
+    xp: Namespace, keep: Array | None, amount: Amount, otherwise: float, like: Array
+) -> Amount:
+    """Return ``amount`` where ``keep`` holds (None: everywhere), ``otherwise`` elsewhere."""
+    if keep is None:
+        return amount
+    if is_number(amount):
+        amount = xp.asarray(float(amount), dtype=like.dtype, **beside(like))
+    return xp.where(keep, amount, otherwise)
+
+
+def total(xp: Namespace, amount: Amount, count: int) -> Amount:
+    """Return the sum over the entries of each row; a number stands for ``count`` equal entries."""
+    if is_number(amount):
+        return amount * count
+    if amount.shape[1] == 1:
+        return amount if count == 1 else amount * count
+    return xp.sum(amount, axis=1, keepdims=True)
+
+
+def is_label(xp: Namespace, labels: Array, num_classes: int) -> Array:
+    """Return the rows x classes mask of one label per row (``labels`` has one column)."""
+    index = xp.arange(num_classes, dtype=labels.dtype, **beside(labels))
+    return index[None, :] == labels
+
+
+def pick(xp: Namespace, matrix: Array, labels: Array) -> Array:
+    """Return the entries of ``matrix`` at ``labels``, exactly, one column per label."""
+    if is_eager(matrix):
+        return xp.take_along_axis(matrix, labels, axis=1)
+    # Traced: a masked sum fuses with the pass over the classes, a gather does not.
+    columns = []
+    for j in range(labels.shape[1]):
+        mask = is_label(xp, labels[:, j : j + 1], matrix.shape[1])
+        columns.append(xp.sum(xp.where(mask, matrix, 0.0), axis=1, keepdims=True))
+    return columns[0] if len(columns) == 1 else xp.concat(columns, axis=1)
+
+
+def lookup(xp: Namespace, table: Array, labels: Array) -> Array:
+    """Return ``table[labels]`` for a vector or a matrix of one row per class."""
+    flat = xp.take(table, xp.reshape(labels, (-1,)), axis=0)
+    return xp.reshape(flat, (*labels.shape, *table.shape[1:]))
+
+
+def column(amount: Amount, j: int) -> Amount:
+    """Return the ``j``-th column of an amount per label, where there is more than one."""
+    if is_number(amount) or amount.shape[1] == 1:
+        return amount
+    return amount[:, j : j + 1]
+
+
+def add_at(xp: Namespace, matrix: Array, labels: Array, amount: Amount) -> Array:
+    """Return ``matrix`` with ``amount`` added at ``labels``; a label named twice counts twice."""
+    rows = xp.arange(matrix.shape[0], **beside(matrix)) if may_write(matrix) else None
+    for j in range(labels.shape[1]):
+        part = column(amount, j)
+        if rows is not None:
+            entry = part if is_number(part) else part[:, 0]
+            matrix = at(matrix)[rows, labels[:, j]].add(entry, copy=False, xp=xp)
+        else:
+            mask = is_label(xp, labels[:, j : j + 1], matrix.shape[1])
+            matrix = matrix + xp.where(mask, as_column(xp, part, matrix), 0.0)
+    return matrix
+
+
+def as_column(xp: Namespace, amount: Amount, like: Array) -> Array:
+    """Return an amount as an array that broadcasts against the rows of ``like``."""
+    if is_number(amount):
+        return xp.asarray(float(amount), dtype=like.dtype, **beside(like))
+    return amount

@@ -1,0 +1,91 @@
+"""What may be done with an array: look at its values, write into it.
+
+Looking is free only for eager arrays in host memory. On a device it would wait for the device, on
+a traced or lazy array there is nothing to see yet.
+"""
+
+import contextlib
+from typing import Any
+
+import numpy as np
+from array_api_compat import is_dask_array, is_jax_array, is_numpy_array, is_torch_array
+
+from softtargets.typing import Array, Namespace
+
+
+def _is_plain_torch(array: Array) -> bool:
+    """Whether a tensor is an eager one: no compilation, no subclass, no functional transform."""
+    import torch  # the user has imported it: there is a tensor
+
+    if torch.compiler.is_compiling() or type(array) not in (torch.Tensor, torch.nn.Parameter):
+        return False
+    # The only way to see that vmap or another torch.func transform wraps the tensor.
+    return not torch._C._functorch.is_functorch_wrapped_tensor(array)
+
+
+def _is_host_jax(array: Array) -> bool:
+    import jax  # the user has imported it: there is an array
+
+    if isinstance(array, jax.core.Tracer):
+        return False
+    return all(place.platform == "cpu" for place in array.devices())
+
+
+def _is_host_strict(array: Array) -> bool:
+    return "CPU_DEVICE" in str(getattr(array, "device", ""))
+
+
+def may_look(array: Array) -> bool:
+    """Whether the values of ``array`` can be read without waiting for anything."""
+    if is_numpy_array(array):
+        return True
+    if is_torch_array(array):
+        return _is_plain_torch(array) and array.device.type == "cpu"
+    if is_jax_array(array):
+        return _is_host_jax(array)
+    return _is_host_strict(array)
+
+
+def is_eager(array: Array) -> bool:
+    """Whether operations run at once, so that a gather is cheaper than a pass over the classes."""
+    if is_torch_array(array):
+        return _is_plain_torch(array)
+    if is_jax_array(array):
+        import jax
+
+        return not isinstance(array, jax.core.Tracer)
+    return not is_dask_array(array)
+
+
+def may_write(array: Array) -> bool:
+    """Whether arrays of this kind may be changed in place, also at positions in arrays."""
+    if is_torch_array(array):
+        return _is_plain_torch(array) and not array.requires_grad
+    # CuPy follows NumPy here; the others are immutable, lazy, or refuse index arrays.
+    return is_numpy_array(array) or type(array).__module__.split(".")[0] == "cupy"
+
+
+def look(flag: Array) -> bool | None:
+    """Return the truth of a 0-d boolean array, or None where its value may not be looked at."""
+    return bool(flag) if may_look(flag) else None
+
+
+def stop_gradient(array: Array) -> Array:
+    """Return ``array`` as a constant for automatic differentiation."""
+    if is_jax_array(array):
+        import jax
+
+        return jax.lax.stop_gradient(array)
+    return detach(array)
+
+
+def detach(array: Array) -> Array:
+    """Return a torch tensor without its history, and any other value as it is."""
+    return array.detach() if is_torch_array(array) else array
+
+
+def quiet(xp: Namespace) -> contextlib.AbstractContextManager[Any]:
+    """Return a context in which NumPy does not warn of overflow: infinities are results here."""
+    if xp.__name__.endswith(("numpy", "array_api_strict")) and "jax" not in xp.__name__:
+        return np.errstate(all="ignore")
+    return contextlib.nullcontext()

@@ -1,0 +1,1 @@
+"""How the row kernel is run."""

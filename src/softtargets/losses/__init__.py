@@ -1,0 +1,1 @@
+"""The losses, a page each: checks, definition through the row kernel, documentation."""

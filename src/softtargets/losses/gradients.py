@@ -1,0 +1,108 @@
+"""Loss and analytic gradient in one pass, for every loss and every library."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from softtargets._array import errors
+from softtargets._array.axes import from_rows
+from softtargets._array.checks import check_shape
+from softtargets._array.dtypes import dtype_name
+from softtargets._array.namespaces import check_follows, namespace_of
+from softtargets._array.traits import detach, may_write
+from softtargets.execution.run import row_losses_and_gradient
+from softtargets.losses.cross_entropy import cross_entropy
+from softtargets.losses.problem import make_problem
+from softtargets.typing import Array
+
+Evaluate = Callable[..., tuple[Array, Array]]
+
+
+def _softmax_loss(logits: Array, targets: object, **options: Any) -> tuple[Array, Array]:
+    """Return value and gradient of a loss that is a function of the softmax state."""
+    problem = make_problem(detach(logits), targets, **options)
+    losses, gradient = row_losses_and_gradient(
+        problem.xp,
+        problem.matrix,
+        problem.rows,
+        problem.dtype,
+        problem.penalties,
+        problem.reducer.scale(),
+    )
+    shape = tuple(logits.shape)
+    return problem.reducer.value(losses), from_rows(problem.xp, gradient, shape, problem.axis)
+
+
+#: How to evaluate each public loss with its gradient.
+_EVALUATE: dict[Callable[..., Array], Evaluate] = {cross_entropy: _softmax_loss}
+
+
+def value_and_grad(
+    loss: Callable[..., Array], *, out: Array | None = None
+) -> Callable[..., tuple[Array, Array]]:
+    """Return a function that gives a loss and its analytic gradient for the logits in one pass.
+
+    Parameters
+    ----------
+    loss : function
+        A loss of this library, such as :func:`cross_entropy`, or a ``functools.partial`` of one.
+    out : array, optional
+        Takes the gradient: of the shape, dtype, library and device of the logits, and writable. It
+        may be the array of logits itself.
+
+    Returns
+    -------
+    function
+        Called like ``loss``, it returns ``(loss, gradient)``. The gradient is that of the reduced
+        loss, with the shape and dtype of the logits; with ``reduction="none"`` it is that of each
+        row's loss for the logits of that row. Torch tensors are not recorded by autograd here.
+
+    Raises
+    ------
+    TypeError
+        If ``loss`` is not a loss of this library, or ``out`` cannot be written into.
+    ValueError
+        If ``out`` has another shape or device than the logits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import softtargets as st
+    >>> x = np.array([[1.0, 2.0, 3.0]])
+    >>> loss, grad = st.value_and_grad(st.cross_entropy)(x, np.array([0]), label_smoothing=0.1)
+    >>> round(float(loss), 6)
+    2.307606
+    >>> grad.round(4)
+    array([[-0.8433,  0.2114,  0.6319]])
+    """
+    keywords: dict[str, Any] = {}
+    function = loss
+    while isinstance(function, partial):
+        if function.args:
+            errors.bad_type("loss", "be partial in keywords only", "positional arguments")
+        keywords = {**function.keywords, **keywords}
+        function = function.func
+    evaluate = _EVALUATE.get(function)
+    if evaluate is None:
+        name = getattr(function, "__qualname__", type(function).__name__)
+        errors.bad_type("loss", "be a loss of softtargets", name)
+
+    def loss_and_gradient(logits: Array, targets: Any, **options: Any) -> tuple[Array, Array]:
+        if out is not None:
+            _check_out(logits, out)
+        value, gradient = evaluate(logits, targets, **{**keywords, **options})
+        if out is None:
+            return value, gradient
+        out[...] = gradient
+        return value, out
+
+    return loss_and_gradient
+
+
+def _check_out(logits: Array, out: Array) -> None:
+    check_follows(namespace_of(logits, "logits"), logits, "logits", out, "out")
+    check_shape(out, "out", tuple(logits.shape), context="the shape of logits")
+    if dtype_name(out) != dtype_name(logits):
+        errors.bad_type("out", f"have the dtype {dtype_name(logits)} of logits", dtype_name(out))
+    if not may_write(out):
+        errors.bad_type("out", "be an array that can be written into", type(out).__name__)

@@ -1,0 +1,77 @@
+"""From the losses of rows to one number. The only file that knows a denominator.
+
+    "none":  v * loss         "sum":  sum v * loss         "mean":  sum v * loss / sum v * r
+
+over the rows that are kept, with sample weights v and r = <q before smoothing, class weights>: 1
+for a label without class weights. A denominator that is handed in replaces the last sum.
+"""
+
+from dataclasses import dataclass
+
+from softtargets._array.namespaces import as_array, is_number
+from softtargets._array.operations import as_column
+from softtargets.typing import Amount, Array, Namespace, Reduction
+
+REDUCTIONS = ("none", "sum", "mean")
+
+
+@dataclass(frozen=True)
+class Reducer:
+    """The reduction of one call; ``sample_weight`` is a column, ``denominator`` is 0-d or None."""
+
+    xp: Namespace
+    sample_weight: Array | None
+    denominator: Array | None
+    row_shape: tuple[int, ...] | None
+
+    def value(self, losses: Array) -> Array:
+        """Return the reduced value of a column of losses."""
+        xp = self.xp
+        if self.sample_weight is not None:
+            losses = losses * self.sample_weight
+        if self.row_shape is not None:
+            return xp.reshape(losses, self.row_shape)
+        total = xp.sum(xp.reshape(losses, (-1,)))
+        if self.denominator is None:
+            return total
+        empty = self.denominator == 0
+        # Dividing by 1 instead keeps the gradient of a mean over nothing at exactly 0.
+        mean = total / xp.where(empty, 1.0, self.denominator)
+        return xp.where(empty, xp.nan, mean)
+
+    def scale(self) -> Amount:
+        """Return the derivative of the value for the loss of each row: a number or a column."""
+        xp = self.xp
+        scale = 1.0 if self.sample_weight is None else self.sample_weight
+        if self.denominator is None:
+            return scale
+        empty = self.denominator == 0
+        inverse = xp.where(empty, 0.0, 1 / xp.where(empty, 1.0, self.denominator))
+        return scale * inverse
+
+
+def make_reducer(
+    xp: Namespace,
+    reduction: Reduction,
+    row_weight: Amount,
+    like: Array,
+    row_shape: tuple[int, ...],
+    sample_weight: Array | None,
+    denominator: Amount | None,
+) -> Reducer:
+    """Return the reducer of one call; ``like`` has its rows, and the dtype of its losses."""
+    if reduction != "mean":
+        return Reducer(xp, sample_weight, None, row_shape if reduction == "none" else None)
+    if denominator is None:
+        denominator = _total_weight(xp, row_weight, like, sample_weight)
+    return Reducer(xp, sample_weight, as_array(xp, denominator, like.dtype, like), None)
+
+
+def _total_weight(
+    xp: Namespace, row_weight: Amount, like: Array, sample_weight: Array | None
+) -> Amount:
+    """Return the sum of v * r over the rows; ignored rows have r = 0."""
+    weight = row_weight if sample_weight is None else row_weight * sample_weight
+    if is_number(weight):
+        return weight * like.shape[0]
+    return xp.sum(xp.broadcast_to(as_column(xp, weight, like), (like.shape[0], 1)))

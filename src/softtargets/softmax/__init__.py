@@ -1,0 +1,1 @@
+"""The per-row softmax state, its merge, and the one row kernel."""

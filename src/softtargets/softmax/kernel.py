@@ -1,0 +1,95 @@
+"""The row kernel, the mathematics of every softmax loss: state and gradient of a block of rows.
+
+``x`` is a matrix of rows x classes in the compute dtype, ``rows`` the normal form of its targets.
+"""
+
+from typing import NamedTuple
+
+from softtargets._array.dtypes import MAXIMUM, dtype_name
+from softtargets._array.operations import as_column, product
+from softtargets._array.traits import look, may_look, stop_gradient
+from softtargets.softmax.state import Penalties, RowState, TailState
+from softtargets.targets.rows import Rows
+from softtargets.typing import Amount, Array, Namespace
+
+
+class Pass(NamedTuple):
+    """What one pass over the logits leaves behind: the state, z = x - max and e^z."""
+
+    state: RowState
+    shifted: Array
+    exponentials: Array
+
+
+def forward(xp: Namespace, x: Array, rows: Rows, *, moments: int = 0) -> Pass:
+    """Return the pass over ``x``, with the first ``moments`` (0 to 2) moments of the logits."""
+    x = _clean(xp, x, rows)
+    x, maximum = _finite_maximum(xp, x)
+    # The loss does not depend on the shift, so its derivative is none of autograd's business.
+    maximum = stop_gradient(maximum)
+    z = x - xp.where(maximum == -xp.inf, 0.0, maximum)
+    e = xp.exp(z)
+    exp_dot = product(xp, e, z) if moments else None
+    state = RowState(
+        maximum=maximum,
+        exp_sum=_sum(xp, e),
+        target_dot=rows.dot(xp, z),
+        target_mass=rows.mass,
+        row_weight=rows.row_weight,
+        tails=tuple(
+            TailState(tail.amount, _sum(xp, xp.where(tail.listed, 0.0, e))) for tail in rows.tails
+        ),
+        exp_dot=_sum(xp, exp_dot) if exp_dot is not None else None,
+        exp_square=_sum(xp, product(xp, exp_dot, z)) if moments > 1 else None,
+    )
+    return Pass(state, z, e)
+
+
+def gradient(
+    xp: Namespace, done: Pass, rows: Rows, penalties: Penalties, scale: Amount = 1.0
+) -> Array:
+    """Return ``scale`` times the gradient of each row's loss: A * softmax(x) - a, and the
+    penalties'.
+    """
+    state, z, e = done
+    exp_sum = xp.where(state.exp_sum == 0, xp.nan, state.exp_sum)
+    mass = as_column(xp, state.total_mass, e)
+    if penalties.uses_logsumexp:
+        mass = mass + 2 * state.row_weight * penalties.z_loss * state.logsumexp()
+    if penalties.uses_entropy:
+        weight = state.row_weight * penalties.confidence_penalty
+        mass = mass + weight * (state.entropy() - state.log_exp_sum())
+    result = e * (scale * mass / exp_sum)
+    if penalties.uses_entropy:
+        result = result + (scale * weight / exp_sum) * product(xp, e, z)
+    for tail, sums in zip(rows.tails, state.tails, strict=True):
+        share = scale * tail.amount / xp.where(sums.exp_sum == 0, 1.0, sums.exp_sum)
+        result = result - share * xp.where(tail.listed, 0.0, e)
+    return rows.add_to(xp, result, -scale)
+
+
+def _clean(xp: Namespace, x: Array, rows: Rows) -> Array:
+    """Replace what takes no part, before any arithmetic: rows by 0, classes by -inf."""
+    if rows.allowed is not None:
+        x = xp.where(rows.allowed, x, -xp.inf)
+    if rows.kept is not None:
+        x = xp.where(rows.kept, x, 0.0)
+    return x
+
+
+def _finite_maximum(xp: Namespace, x: Array) -> tuple[Array, Array]:
+    """Return ``x`` with the largest finite number for +inf, and its maximum per row.
+
+    A class at +inf then has z = 0, as it should, and the pattern max, subtract, exp, sum stays
+    bare.
+    """
+    if may_look(x):
+        maximum = xp.max(x, axis=1, keepdims=True)
+        if look(xp.any(maximum == xp.inf)) is False:
+            return x, maximum
+    x = xp.where(x == xp.inf, MAXIMUM[dtype_name(x)], x)
+    return x, xp.max(x, axis=1, keepdims=True)
+
+
+def _sum(xp: Namespace, matrix: Array) -> Array:
+    return xp.sum(matrix, axis=1, keepdims=True)

@@ -1,0 +1,152 @@
+"""The softmax state of a row: a few mergeable numbers from which every loss follows."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
+
+from softtargets._array.dtypes import MAXIMUM, dtype_name
+from softtargets._array.namespaces import is_number, namespace_of
+from softtargets._array.operations import product
+from softtargets.typing import Amount, Array
+
+
+class Penalties(NamedTuple):
+    """Terms that are added to each row's loss with the weight of that row."""
+
+    z_loss: Amount = 0.0
+    confidence_penalty: Amount = 0.0
+
+    @property
+    def uses_entropy(self) -> bool:
+        """Whether the entropy of the softmax is needed; an array may hold anything."""
+        return not is_number(self.confidence_penalty) or self.confidence_penalty != 0
+
+    @property
+    def uses_logsumexp(self) -> bool:
+        """Whether logsumexp itself is needed."""
+        return not is_number(self.z_loss) or self.z_loss != 0
+
+
+class TailState(NamedTuple):
+    """Mass of the unlisted classes together, and their sum of exponentials."""
+
+    amount: Amount
+    exp_sum: Array
+
+
+@dataclass(frozen=True)
+class RowState:
+    """With m = max x and z = x - m, of one block of the classes of each row.
+
+    ``exp_sum`` = sum e^z, ``exp_dot`` = sum e^z z, ``exp_square`` = sum e^z z^2 (the last two
+    where asked for), ``target_dot`` = <a, z> and ``target_mass`` = sum a over the classes of the
+    block. Everything is relative to m, so an offset of all logits changes nothing, and no large
+    numbers cancel.
+    """
+
+    maximum: Array
+    exp_sum: Array
+    target_dot: Array
+    target_mass: Amount
+    row_weight: Amount
+    tails: tuple[TailState, ...] = ()
+    exp_dot: Array | None = None
+    exp_square: Array | None = None
+
+    @property
+    def total_mass(self) -> Amount:
+        """The mass that multiplies logsumexp: of the classes and of the tails."""
+        total = self.target_mass
+        for tail in self.tails:
+            total = total + tail.amount
+        return total
+
+    def log_exp_sum(self) -> Array:
+        """Return logsumexp - max of each row; 0 for a row without any finite logit."""
+        xp = namespace_of(self.exp_sum, "state")
+        return xp.log(xp.where(self.exp_sum == 0, 1.0, self.exp_sum))
+
+    def logsumexp(self) -> Array:
+        """Return log sum_k exp(x_k) of each row, -inf where all logits are -inf."""
+        return self.maximum + self.log_exp_sum()
+
+    def mean_logit(self) -> Array:
+        """Return the mean of the logits of each row under its softmax."""
+        assert self.exp_dot is not None
+        return self.maximum + self.exp_dot / self.exp_sum
+
+    def variance(self) -> Array:
+        """Return the variance of the logits of each row under its softmax."""
+        assert self.exp_dot is not None
+        assert self.exp_square is not None
+        mean = self.exp_dot / self.exp_sum
+        return self.exp_square / self.exp_sum - mean**2
+
+    def entropy(self) -> Array:
+        """Return -sum p log p of the softmax of each row."""
+        assert self.exp_dot is not None
+        return self.log_exp_sum() - self.exp_dot / self.exp_sum
+
+    def row_loss(self, penalties: Penalties) -> Array:
+        """Return A * logsumexp(x) - <a, x> and the penalties of each row."""
+        xp = namespace_of(self.exp_sum, "state")
+        # Beside a logit of +inf (held as the largest finite number) all others are infinitely far.
+        hot = (self.maximum == MAXIMUM[dtype_name(self.maximum)]) & (self.target_dot < 0)
+        loss = self.total_mass * self.log_exp_sum() - xp.where(hot, -xp.inf, self.target_dot)
+        for tail in self.tails:
+            empty = tail.exp_sum == 0
+            log = xp.where(empty, -xp.inf, xp.log(xp.where(empty, 1.0, tail.exp_sum)))
+            loss = loss - product(xp, tail.amount, log)
+        if penalties.uses_logsumexp:
+            loss = loss + self.row_weight * (penalties.z_loss * self.logsumexp() ** 2)
+        if penalties.uses_entropy:
+            loss = loss - self.row_weight * (penalties.confidence_penalty * self.entropy())
+        return xp.where(self.maximum == -xp.inf, xp.nan, loss)
+
+    def merge(self, other: Self) -> Self:
+        """Return the state of the classes of both; commutative, and associative up to rounding.
+
+        A block whose logits are all -inf changes nothing, whichever side it is on.
+        """
+        xp = namespace_of(self.exp_sum, "state")
+        maximum = xp.maximum(self.maximum, other.maximum)
+        # Any finite number will do where all logits are -inf: nothing is shifted there.
+        shift = xp.where(maximum == -xp.inf, 0.0, maximum)
+        left, right = self._shifted(shift), other._shifted(shift)
+        tails = tuple(
+            TailState(a.amount, a.exp_sum + b.exp_sum)
+            for a, b in zip(left.tails, right.tails, strict=True)
+        )
+        return replace(
+            self,
+            maximum=maximum,
+            exp_sum=left.exp_sum + right.exp_sum,
+            target_dot=left.target_dot + right.target_dot,
+            target_mass=left.target_mass + right.target_mass,
+            tails=tails,
+            exp_dot=_add(left.exp_dot, right.exp_dot),
+            exp_square=_add(left.exp_square, right.exp_square),
+        )
+
+    def _shifted(self, shift: Array) -> Self:
+        """Return the state with everything relative to ``shift`` instead of the maximum."""
+        xp = namespace_of(self.exp_sum, "state")
+        move = xp.where(self.maximum == -xp.inf, 0.0, self.maximum - shift)
+        # In a block without finite logits every sum is 0, so any factor will do.
+        factor = xp.exp(move)
+        exp_dot, exp_square = self.exp_dot, self.exp_square
+        if exp_dot is not None and exp_square is not None:
+            exp_square = factor * (exp_square + move * (2 * exp_dot + move * self.exp_sum))
+        if exp_dot is not None:
+            exp_dot = factor * (exp_dot + move * self.exp_sum)
+        return replace(
+            self,
+            exp_sum=factor * self.exp_sum,
+            target_dot=self.target_dot + self.target_mass * move,
+            tails=tuple(TailState(t.amount, factor * t.exp_sum) for t in self.tails),
+            exp_dot=exp_dot,
+            exp_square=exp_square,
+        )
+
+
+def _add(left: Array | None, right: Array | None) -> Array | None:
+    return None if left is None or right is None else left + right

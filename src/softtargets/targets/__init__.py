@@ -1,0 +1,1 @@
+"""Soft targets: the :class:`Targets` value and the functions that build targets."""

@@ -1,0 +1,200 @@
+"""From the parts of a target to :class:`Rows`: masks, class weights and priors become amounts."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from softtargets._array import errors
+from softtargets._array.checks import check_values
+from softtargets._array.namespaces import is_number
+from softtargets._array.operations import column, gate, is_label, lookup, pick, total
+from softtargets._array.traits import may_look
+from softtargets.targets.parts import Bucket, Dense, Labels, Part
+from softtargets.targets.priors import At, Combine, spread_out
+from softtargets.targets.rows import Point, Rows, Tail, Vector
+from softtargets.targets.setting import Setting
+from softtargets.typing import Amount, Array
+
+
+class _Resolver:
+    """Adds parts up in one setting."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.xp = setting.xp
+        self.points: list[Point] = []
+        self.vectors: list[Vector] = []
+        self.dense: list[Array] = []
+        self.tails: list[Tail] = []
+        self.uniform: Amount = 0.0
+        self.mass: Amount = 0.0
+        self.row_weight: Amount = 0.0
+        #: Masks of the rows in which each part has mass; None stands for all rows.
+        self.kept: list[Array | None] = []
+
+    def settle(self, amount: Amount, kept: Array | None, bad: Array | None) -> Amount:
+        """Return an amount in the compute dtype, 0 for dropped labels and nan for bad ones."""
+        setting = self.setting
+        amount = setting.amount(amount)
+        if bad is not None:
+            amount = gate(self.xp, ~bad, amount, float("nan"), setting.like)
+        amount = gate(self.xp, kept, amount, 0.0, setting.like)
+        return gate(self.xp, setting.where, amount, 0.0, setting.like)
+
+    def spill(
+        self,
+        part: Part,
+        count: int,
+        entry: Callable[[Amount], Amount],
+        at: At,
+        combine: Combine,
+    ) -> Amount:
+        """Add what the entries of a part spill; return what comes back to them."""
+        own: Amount = 0.0
+        for spill in part.spills:
+            spread = spread_out(self.setting, spill, entry(spill.amount), count, at, combine)
+            own = own + spread.own
+            self.uniform = self.uniform + spread.uniform
+            self.vectors.extend(spread.vectors)
+            self.dense.extend(spread.dense)
+            self.mass = self.mass + spread.mass
+        return own
+
+    def add_labels(self, part: Labels) -> None:
+        setting, xp = self.setting, self.xp
+        labels, kept, bad = (setting.flat(v) for v in (part.labels, part.kept, part.bad))
+        count = labels.shape[1]
+
+        def at(vector: Array) -> Array:
+            if vector.shape[0] == 1:
+                return lookup(xp, vector[0, :], labels)
+            return pick(xp, vector, labels)
+
+        def combine(amount: Amount, matrix: Array) -> Array:
+            rows = xp.zeros_like(setting.like)
+            for j in range(count):
+                rows = rows + column(amount, j) * lookup(xp, matrix, labels[:, j])
+            return rows
+
+        bad = self._refuse_masked(part, labels, kept, bad, at)
+        own = self.settle(part.weight, kept, bad)
+        own = own + self.spill(part, count, lambda a: self.settle(a, kept, bad), at, combine)
+        base = self.settle(part.base, kept, bad)
+        if setting.class_weight is not None:
+            weight = at(setting.class_weight)
+            own, base = own * weight, base * weight
+        self.points.append(Point(labels, own))
+        self.mass = self.mass + total(xp, own, count)
+        self.row_weight = self.row_weight + total(xp, base, count)
+        self.kept.append(None if kept is None else xp.any(kept, axis=1, keepdims=True))
+
+    def _refuse_masked(
+        self, part: Labels, labels: Array, kept: Array | None, bad: Array | None, at: At
+    ) -> Array | None:
+        """Mark labels of masked classes as bad, or raise where values may be looked at."""
+        setting, xp = self.setting, self.xp
+        if setting.allowed is None:
+            return bad
+        masked = at(xp.astype(setting.allowed, setting.like.dtype)) == 0
+        live = self.settle(1.0, kept, None)
+        if not is_number(live):
+            masked = masked & (live != 0)
+        weight = setting.amount(part.weight)
+        if not is_number(weight):
+            masked = masked & (weight != 0)
+        if may_look(part.labels):
+            check_values(xp, labels, "targets", "name classes that class_mask keeps", masked)
+        return masked if bad is None else bad | masked
+
+    def add_dense(self, part: Dense) -> None:
+        setting, xp = self.setting, self.xp
+        q = gate(xp, setting.where, setting.amount(part.q), 0.0, setting.like)
+        if setting.allowed is not None:
+            masked = (q != 0) & ~setting.allowed
+            if may_look(part.q):
+                check_values(xp, q, "targets", "be 0 on classes that class_mask drops", masked)
+            q = xp.where(xp.any(masked, axis=1, keepdims=True), float("nan"), q)
+
+        def entry(amount: Amount) -> Array:
+            return setting.amount(amount) * q
+
+        own = entry(part.weight)
+        own = own + self.spill(part, setting.num_classes, entry, lambda u: u, xp.matmul)
+        own = setting.weighted(own)
+        self.dense.append(own)
+        self.mass = self.mass + xp.sum(own, axis=1, keepdims=True)
+        base = setting.weighted(entry(part.base))
+        self.row_weight = self.row_weight + xp.sum(base, axis=1, keepdims=True)
+        self.kept.append(None)
+
+    def add_bucket(self, part: Bucket) -> None:
+        setting, xp = self.setting, self.xp
+        if setting.class_weight is not None:
+            errors.bad_value(
+                "class_weight", "be None for top-k targets with a tail bucket", "an array"
+            )
+        mass = gate(xp, setting.where, setting.amount(part.mass), 0.0, setting.like)
+
+        def entry(amount: Amount) -> Array:
+            return setting.amount(amount) * mass
+
+        self.spill(part, 1, entry, _no_class, _no_class)
+        listed = listed_classes(setting, part)
+        self.tails.append(Tail(entry(part.weight), listed))
+        self.row_weight = self.row_weight + entry(part.base)
+        self.kept.append(None)
+
+    def kept_rows(self) -> Array | None:
+        """Return the mask of the rows in which anything has mass, None for all rows."""
+        kept: Array | None = None
+        for mask in self.kept:
+            if mask is None:
+                return self.setting.where
+            kept = mask if kept is None else kept | mask
+        return kept if self.setting.where is None else kept & self.setting.where
+
+
+def _no_class(*_: object) -> Array:
+    raise AssertionError("a bucket spills over all classes only; Targets.smooth sees to it")
+
+
+def listed_classes(setting: Setting, part: Labels | Bucket) -> Array:
+    """Return the rows x classes mask of the classes that the labels of a part name."""
+    xp = setting.xp
+    labels, kept = setting.flat(part.labels), setting.flat(part.kept)
+    listed = None
+    for j in range(labels.shape[1]):
+        mask = is_label(xp, labels[:, j : j + 1], setting.num_classes)
+        if kept is not None:
+            mask = mask & kept[:, j : j + 1]
+        listed = mask if listed is None else listed | mask
+    return listed
+
+
+def resolve(parts: tuple[Part, ...], support: Labels | None, setting: Setting) -> Rows:
+    """Return the sum of ``parts`` beside the matrix of ``setting``.
+
+    The labels of ``support`` are the only classes of their rows.
+    """
+    if support is not None:
+        listed = listed_classes(setting, support)
+        allowed = listed if setting.allowed is None else setting.allowed & listed
+        setting = replace(setting, allowed=allowed)
+    resolver = _Resolver(setting)
+    for part in parts:
+        if isinstance(part, Labels):
+            resolver.add_labels(part)
+        elif isinstance(part, Bucket):
+            resolver.add_bucket(part)
+        elif isinstance(part, Dense):
+            resolver.add_dense(part)
+    return Rows(
+        points=tuple(resolver.points),
+        uniform=resolver.uniform,
+        vectors=tuple(resolver.vectors),
+        dense=tuple(resolver.dense),
+        tails=tuple(resolver.tails),
+        mass=resolver.mass,
+        row_weight=resolver.row_weight,
+        kept=resolver.kept_rows(),
+        allowed=setting.allowed,
+    )

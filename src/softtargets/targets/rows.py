@@ -1,0 +1,143 @@
+"""The normal form of targets beside a matrix of logits: all that the row kernel needs.
+
+For every row,  a = sum_j amount_j * onehot(label_j) + uniform + sum_v amount_v * u_v + dense +
+tails, with class weights, masks and ignored labels already in the amounts.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from softtargets._array.namespaces import is_number
+from softtargets._array.operations import add_at, as_column, pick, product, total
+from softtargets.typing import Amount, Array, Namespace
+
+
+@dataclass(frozen=True)
+class Point:
+    """Mass at labels: ``labels`` and ``amount`` have one column per label of a row."""
+
+    labels: Array
+    amount: Amount
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Mass along a vector: ``amount`` (one per row) times ``u`` (one row for all, or one per
+    row).
+    """
+
+    amount: Amount
+    u: Array
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Mass of all classes that are not ``listed`` together, a mask of rows x classes."""
+
+    amount: Amount
+    listed: Array
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Targets of the rows of one matrix. Amounts are numbers or columns of one value per row.
+
+    ``mass`` is the sum of a without the tails, ``row_weight`` the weighted mass before smoothing.
+    """
+
+    points: tuple[Point, ...] = ()
+    uniform: Amount = 0.0
+    vectors: tuple[Vector, ...] = ()
+    dense: tuple[Array, ...] = ()
+    tails: tuple[Tail, ...] = ()
+    mass: Amount = 0.0
+    row_weight: Amount = 0.0
+    kept: Array | None = None
+    allowed: Array | None = None
+
+    @property
+    def has_uniform(self) -> bool:
+        """Whether any mass lies on all classes alike."""
+        return not (is_number(self.uniform) and self.uniform == 0)
+
+    def dot(self, xp: Namespace, values: Array) -> Array:
+        """Return <a, values> per row, without the tails, with 0 * inf = 0."""
+        result = xp.zeros_like(values[:, :1])
+        for point in self.points:
+            count = point.labels.shape[1]
+            picked = product(xp, point.amount, pick(xp, values, point.labels))
+            result = result + total(xp, picked, count)
+        if self.has_uniform:
+            row_sum = xp.sum(values, axis=1, keepdims=True)
+            result = result + product(xp, self.uniform, row_sum)
+        for vector in self.vectors:
+            row_sum = xp.sum(product(xp, vector.u, values), axis=1, keepdims=True)
+            result = result + product(xp, vector.amount, row_sum)
+        for block in self.dense:
+            result = result + xp.sum(product(xp, block, values), axis=1, keepdims=True)
+        return result
+
+    def add_to(self, xp: Namespace, matrix: Array, scale: Amount = 1.0) -> Array:
+        """Return ``matrix + scale * a``, without the tails. May reuse the memory of ``matrix``."""
+        if self.has_uniform:
+            matrix = matrix + scale * self.uniform
+        for vector in self.vectors:
+            matrix = matrix + (scale * vector.amount) * vector.u
+        for block in self.dense:
+            matrix = matrix + scale * block
+        for point in self.points:
+            matrix = add_at(xp, matrix, point.labels, scale * point.amount)
+        return matrix
+
+    def __getitem__(self, rows: slice) -> Self:
+        """Return the same for a block of rows."""
+
+        def cut(value: Amount) -> Amount:
+            if value is None or is_number(value) or value.shape[0] == 1:
+                return value  # one value for all rows
+            return value[rows, :]
+
+        return replace(
+            self,
+            points=tuple(Point(p.labels[rows, :], cut(p.amount)) for p in self.points),
+            uniform=cut(self.uniform),
+            vectors=tuple(Vector(cut(v.amount), cut(v.u)) for v in self.vectors),
+            dense=tuple(cut(block) for block in self.dense),
+            tails=tuple(Tail(cut(t.amount), cut(t.listed)) for t in self.tails),
+            mass=cut(self.mass),
+            row_weight=cut(self.row_weight),
+            kept=cut(self.kept),
+            allowed=cut(self.allowed),
+        )
+
+    def classes(self, xp: Namespace, start: int, like: Array) -> Self:
+        """Return the share of a block of classes: ``like`` holds those from ``start`` on."""
+        stop = start + like.shape[1]
+
+        def cut(value: Array | None) -> Array | None:
+            return None if value is None else value[:, start:stop]
+
+        mass = self.uniform * like.shape[1]
+        points = []
+        for point in self.points:
+            labels = point.labels - start
+            inside = (labels >= 0) & (labels < like.shape[1])
+            amount = xp.where(inside, as_column(xp, point.amount, like), 0.0)
+            points.append(Point(xp.where(inside, labels, 0), amount))
+            mass = mass + total(xp, amount, labels.shape[1])
+        vectors = tuple(Vector(v.amount, cut(v.u)) for v in self.vectors)
+        for vector in vectors:
+            mass = mass + vector.amount * xp.sum(vector.u, axis=1, keepdims=True)
+        dense = tuple(cut(block) for block in self.dense)
+        for block in dense:
+            mass = mass + xp.sum(block, axis=1, keepdims=True)
+        tails = tuple(Tail(t.amount, cut(t.listed)) for t in self.tails)
+        return replace(
+            self,
+            points=tuple(points),
+            vectors=vectors,
+            dense=dense,
+            tails=tails,
+            mass=mass,
+            allowed=cut(self.allowed),
+        )

@@ -1,0 +1,63 @@
+"""Where targets come from: integer labels, dense distributions, the best k classes of a teacher."""
+
+from softtargets._array import errors
+from softtargets._array.checks import (
+    check_distributions,
+    check_labels,
+    check_not_negative,
+    check_shape,
+    check_values,
+)
+from softtargets._array.dtypes import EPSILON, check_floating, dtype_name
+from softtargets._array.namespaces import check_follows, namespace_of
+from softtargets._array.traits import may_look
+from softtargets.targets.parts import Bucket, Dense, Labels, Part
+from softtargets.typing import Array, Tail
+
+
+def label_part(labels: Array, num_classes: int, ignore_index: int, argument: str) -> Labels:
+    """Return one label of mass one per row."""
+    index, kept, bad = check_labels(labels, num_classes, ignore_index, argument)
+    return Labels(
+        labels=index[..., None],
+        kept=None if kept is None else kept[..., None],
+        bad=None if bad is None else bad[..., None],
+    )
+
+
+def dense_part(q: Array, argument: str, where: Array | None = None, *, check: bool = True) -> Dense:
+    """Return the distributions ``q``, with the classes on the last axis."""
+    xp = namespace_of(q, argument)
+    check_floating(q, argument)
+    if check:
+        check_distributions(xp, q, argument, where)
+    return Dense(q=q)
+
+
+def top_k_parts(
+    labels: Array, weights: Array, num_classes: int, tail: Tail, ignore_index: int
+) -> tuple[tuple[Part, ...], Labels | None]:
+    """Return the parts of a top-k teacher, and the labels to which the softmax is restricted."""
+    xp = namespace_of(labels, "labels")
+    check_follows(xp, labels, "labels", weights, "weights")
+    check_floating(weights, "weights")
+    if labels.ndim == 0:
+        errors.bad_value("labels", "have an axis of classes", tuple(labels.shape))
+    check_shape(weights, "weights", tuple(labels.shape), context="the shape of labels")
+    index, kept, bad = check_labels(labels, num_classes, ignore_index, "labels")
+    if kept is not None:
+        weights = xp.where(kept, weights, 0.0)
+    check_not_negative(xp, weights, "weights")
+    mass = xp.sum(weights, axis=-1, keepdims=True)
+    if may_look(weights):
+        limit = 1 + EPSILON[dtype_name(weights)] ** 0.5
+        check_values(xp, mass, "rows of weights", "sum to at most 1", mass > limit)
+    listed = Labels(labels=index, kept=kept, bad=bad, weight=weights, base=weights)
+    if tail == "drop":
+        return (listed,), None
+    if tail == "bucket":
+        rest = xp.where(mass < 1, 1 - mass, 0.0)
+        return (listed, Bucket(labels=index, kept=kept, mass=rest)), None
+    share = weights / xp.where(mass == 0, 1.0, mass)
+    listed = Labels(labels=index, kept=kept, bad=bad, weight=share, base=share)
+    return (listed,), listed

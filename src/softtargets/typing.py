@@ -1,0 +1,16 @@
+"""Types that appear in the signatures of this library."""
+
+from typing import Any, Literal, TypeAlias
+
+#: An array of any supported library. The array API standard has no type for it yet.
+Array: TypeAlias = Any
+#: A namespace of the array API standard.
+Namespace: TypeAlias = Any
+#: A plain number, or an array of one value per row.
+Amount: TypeAlias = Any
+
+Reduction = Literal["none", "sum", "mean"]
+Spread = Literal["all", "others"]
+Tail = Literal["bucket", "drop", "renormalize"]
+
+__all__ = ["Amount", "Array", "Namespace", "Reduction", "Spread", "Tail"]
