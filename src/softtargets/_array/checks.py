@@ -13,6 +13,7 @@ from softtargets._array.dtypes import (
     check_floating,
     dtype_name,
     index_dtype,
+    promote,
 )
 from softtargets._array.namespaces import check_follows, is_number, namespace_of
 from softtargets._array.traits import look, may_look
@@ -102,7 +103,7 @@ def check_fraction(
     _check_amount_array(xp, value, argument, like, like_name, shapes)
     if may_look(value):
         check_values(xp, value, argument, rule, ~((value >= 0) & (value <= 1)))
-    return value
+    return promote(xp, value)
 
 
 def check_penalty(
@@ -120,7 +121,7 @@ def check_penalty(
     if may_look(value):
         low = (value > 0) if positive else (value >= 0)
         check_values(xp, value, argument, rule, ~(low & xp.isfinite(value)))
-    return value
+    return promote(xp, value)
 
 
 def _check_amount_array(
@@ -160,8 +161,7 @@ def check_distributions(
     kept = xp.asarray(True) if where is None else where[..., None]
     check_values(xp, q, argument, "be finite and at least 0", kept & ~((q >= 0) & xp.isfinite(q)))
     tolerance = EPSILON[dtype_name(q)] ** 0.5
-    wide = q if dtype_name(q) in ("float32", "float64") else xp.astype(q, xp.float32)
-    sums = xp.sum(wide, axis=-1)
+    sums = xp.sum(promote(xp, q), axis=-1)
     off = ~(xp.abs(sums - 1) <= tolerance)
     check_values(xp, sums, f"{prefix}{argument}", "sum to 1", off if where is None else off & where)
 

@@ -2,6 +2,8 @@
 
 import sys
 
+import numpy as np
+
 from softtargets._array import errors
 from softtargets.typing import Array, Namespace
 
@@ -15,9 +17,16 @@ EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloa
 MAXIMUM = {"float64": sys.float_info.max, "float32": (2 - 2.0**-23) * 2.0**127}
 
 
+#: NumPy spells out the name of a dtype at every call, at a microsecond each.
+_NUMPY_NAMES = {np.dtype(name): name for name in (INTEGER | FLOATING | {"bool"}) - {"bfloat16"}}
+
+
 def dtype_name(array: Array) -> str:
     """Return ``"float32"``, ``"int64"``, ``"bool"``, ... for an array of any library."""
-    return str(array.dtype).rpartition(".")[2]
+    dtype = array.dtype
+    if isinstance(dtype, np.dtype):
+        return _NUMPY_NAMES.get(dtype) or str(dtype)
+    return str(dtype).rpartition(".")[2]
 
 
 def check_floating(array: Array, argument: str) -> None:
@@ -29,6 +38,11 @@ def check_floating(array: Array, argument: str) -> None:
 def compute_dtype(xp: Namespace, array: Array) -> object:
     """Return float64 for float64 arrays and float32 for all others, half precision included."""
     return array.dtype if dtype_name(array) == "float64" else xp.float32
+
+
+def promote(xp: Namespace, array: Array) -> Array:
+    """Return half precision as float32, and anything else as it is."""
+    return xp.astype(array, xp.float32) if dtype_name(array) in HALF else array
 
 
 def index_dtype(xp: Namespace, array: Array) -> object:

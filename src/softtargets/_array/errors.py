@@ -1,6 +1,10 @@
 """Every error message of the library is built here: argument, rule, value received, in one line."""
 
+import sys
+import warnings
 from typing import NoReturn
+
+_PACKAGE = __name__.partition(".")[0]
 
 
 def _message(argument: str, rule: str, received: object, context: str) -> str:
@@ -36,3 +40,13 @@ def mixed_devices(first: str, second: str, first_device: object, second_device: 
     raise ValueError(
         f"{first} and {second} must be on one device, got {first_device} and {second_device}"
     )
+
+
+def warn(message: str) -> None:
+    """Warn, and point at the first caller outside of this library."""
+    level = 1
+    frame = sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith(f"{_PACKAGE}."):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, stacklevel=level)

@@ -17,6 +17,8 @@ from softtargets.typing import Array, Namespace
 
 def is_number(value: object) -> bool:
     """Whether ``value`` is a plain real number: NumPy scalars are, bool is not."""
+    if type(value) is float or type(value) is int:
+        return True
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
@@ -35,9 +37,10 @@ def library_name(xp: Namespace) -> str:
 
 def check_follows(xp: Namespace, array: Array, argument: str, other: Array, name: str) -> None:
     """Raise unless ``other`` (called ``name``) has the library and the device of ``array``."""
-    other_xp = namespace_of(other, name)
-    if other_xp is not xp:
-        errors.mixed_libraries(argument, name, library_name(xp), library_name(other_xp))
+    if type(other) is not type(array):
+        other_xp = namespace_of(other, name)
+        if other_xp is not xp:
+            errors.mixed_libraries(argument, name, library_name(xp), library_name(other_xp))
     # JAX places arrays itself and refuses what it cannot join; its tracers have no device.
     if not is_jax_array(array) and device(array) != device(other):
         errors.mixed_devices(argument, name, device(array), device(other))

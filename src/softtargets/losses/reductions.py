@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from softtargets._array.namespaces import as_array, is_number
 from softtargets._array.operations import as_column
+from softtargets._array.traits import quiet
 from softtargets.typing import Amount, Array, Namespace, Reduction
 
 REDUCTIONS = ("none", "sum", "mean")
@@ -26,6 +27,10 @@ class Reducer:
 
     def value(self, losses: Array) -> Array:
         """Return the reduced value of a column of losses."""
+        with quiet(self.xp):
+            return self._value(losses)
+
+    def _value(self, losses: Array) -> Array:
         xp = self.xp
         if self.sample_weight is not None:
             losses = losses * self.sample_weight
@@ -47,7 +52,7 @@ class Reducer:
             return scale
         empty = self.denominator == 0
         inverse = xp.where(empty, 0.0, 1 / xp.where(empty, 1.0, self.denominator))
-        return scale * inverse
+        return scale * xp.reshape(inverse, (1, 1))
 
 
 def make_reducer(

@@ -1,7 +1,6 @@
 """What one call knows beside the targets: the matrix of logits, the masks and the class weights."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from softtargets._array.namespaces import as_array, is_number
 from softtargets.typing import Amount, Array, Namespace
@@ -39,7 +38,7 @@ class Setting:
         """The number of classes, masked ones included."""
         return int(self.like.shape[1])
 
-    @cached_property
+    @property
     def num_allowed(self) -> Amount:
         """The number of classes that take part: a number, or one per row where a mask decides."""
         if self.allowed is None:

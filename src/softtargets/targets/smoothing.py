@@ -1,6 +1,5 @@
 """Moving a fraction of the mass of targets onto a prior: checks, and the parts that result."""
 
-import warnings
 from typing import Self
 
 from softtargets._array import errors
@@ -13,8 +12,6 @@ from softtargets.targets.parts import Bucket, Labels, Part
 from softtargets.typing import Amount, Array, Namespace, Spread
 
 SPREADS = ("all", "others")
-#: The frames between the warning and the caller of ``Targets.smooth``.
-_STACKLEVEL = 4
 
 Parts = tuple[Part, ...]
 
@@ -154,8 +151,7 @@ def check_prior(
 def _warn_if_inverted(amount: float, num_classes: int, spread: Spread) -> None:
     limit = (num_classes - 1) / num_classes
     if spread == "others" and num_classes > 1 and amount >= limit:
-        warnings.warn(
+        errors.warn(
             f"label_smoothing {amount} with spread='others' leaves the label no more mass than "
             f"each of the other {num_classes - 1} classes; it would have to be below {limit}",
-            stacklevel=_STACKLEVEL,
         )

@@ -8,7 +8,7 @@ from softtargets._array.checks import (
     check_shape,
     check_values,
 )
-from softtargets._array.dtypes import EPSILON, check_floating, dtype_name
+from softtargets._array.dtypes import EPSILON, check_floating, dtype_name, promote
 from softtargets._array.namespaces import check_follows, namespace_of
 from softtargets._array.traits import may_look
 from softtargets.targets.parts import Bucket, Dense, Labels, Part
@@ -44,14 +44,16 @@ def top_k_parts(
     if labels.ndim == 0:
         errors.bad_value("labels", "have an axis of classes", tuple(labels.shape))
     check_shape(weights, "weights", tuple(labels.shape), context="the shape of labels")
+    tolerance = EPSILON[dtype_name(weights)] ** 0.5
+    weights = promote(xp, weights)
     index, kept, bad = check_labels(labels, num_classes, ignore_index, "labels")
     if kept is not None:
         weights = xp.where(kept, weights, 0.0)
     check_not_negative(xp, weights, "weights")
     mass = xp.sum(weights, axis=-1, keepdims=True)
     if may_look(weights):
-        limit = 1 + EPSILON[dtype_name(weights)] ** 0.5
-        check_values(xp, mass, "rows of weights", "sum to at most 1", mass > limit)
+        over = mass > 1 + tolerance
+        check_values(xp, mass, "rows of weights", "sum to at most 1", over)
     listed = Labels(labels=index, kept=kept, bad=bad, weight=weights, base=weights)
     if tail == "drop":
         return (listed,), None

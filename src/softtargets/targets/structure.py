@@ -5,6 +5,7 @@ from typing import Self
 
 from softtargets._array import errors
 from softtargets._array.namespaces import as_array, namespace_of
+from softtargets._array.traits import quiet
 from softtargets.targets.parts import Labels, Part
 from softtargets.targets.resolve import resolve
 from softtargets.targets.rows import Rows
@@ -68,7 +69,8 @@ class Structure:
             weight = class_weight if weight is None else weight * class_weight
         if weight is not None:
             weight = as_array(xp, weight, like.dtype, like)[None, :]
-        return resolve(self.parts, self.support, Setting(xp, like, where, weight, class_mask))
+        with quiet(xp):
+            return resolve(self.parts, self.support, Setting(xp, like, where, weight, class_mask))
 
     @property
     def _like(self) -> Array:
