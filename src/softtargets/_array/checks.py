@@ -3,8 +3,6 @@
 import math
 from collections.abc import Collection
 
-from array_api_compat import is_array_api_obj
-
 from softtargets._array import errors
 from softtargets._array.dtypes import (
     EPSILON,
@@ -15,6 +13,7 @@ from softtargets._array.dtypes import (
     index_dtype,
     promote,
 )
+from softtargets._array.kinds import is_array
 from softtargets._array.namespaces import check_follows, is_number, namespace_of
 from softtargets._array.traits import look, may_look
 from softtargets.typing import Amount, Array, Namespace
@@ -41,7 +40,9 @@ def check_int(value: object, argument: str) -> int:
 
 
 def _as_int(value: object, argument: str) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or is_array_api_obj(value):
+    if type(value) is int:
+        return value
+    if isinstance(value, bool) or not hasattr(value, "__index__") or is_array(value):
         errors.bad_type(argument, "be an int", type(value).__name__)
     return int(value)
 
@@ -132,7 +133,7 @@ def _check_amount_array(
     like_name: str,
     shapes: Collection[tuple[int, ...]],
 ) -> None:
-    if isinstance(value, bool) or not is_array_api_obj(value):
+    if isinstance(value, bool) or not is_array(value):
         received = repr(value) if isinstance(value, bool | str) else type(value).__name__
         errors.bad_type(argument, "be a number or an array", received)
     check_follows(xp, like, like_name, value, argument)

@@ -3,15 +3,8 @@
 import numbers
 from typing import Any
 
-from array_api_compat import (
-    array_namespace,
-    device,
-    is_array_api_obj,
-    is_dask_array,
-    is_jax_array,
-)
-
 from softtargets._array import errors
+from softtargets._array.kinds import device, is_array, is_dask, is_jax, namespace
 from softtargets.typing import Array, Namespace
 
 
@@ -24,9 +17,9 @@ def is_number(value: object) -> bool:
 
 def namespace_of(array: Array, argument: str) -> Namespace:
     """Return the array API namespace of ``array``, or raise a TypeError that names ``argument``."""
-    if not is_array_api_obj(array):
+    if not is_array(array):
         errors.bad_type(argument, "be an array", type(array).__name__)
-    return array_namespace(array)
+    return namespace(array)
 
 
 def library_name(xp: Namespace) -> str:
@@ -42,14 +35,14 @@ def check_follows(xp: Namespace, array: Array, argument: str, other: Array, name
         if other_xp is not xp:
             errors.mixed_libraries(argument, name, library_name(xp), library_name(other_xp))
     # JAX places arrays itself and refuses what it cannot join; its tracers have no device.
-    if not is_jax_array(array) and device(array) != device(other):
+    if not is_jax(array) and device(array) != device(other):
         errors.mixed_devices(argument, name, device(array), device(other))
 
 
 def beside(array: Array) -> dict[str, Any]:
     """Return the keyword that makes a new array on the device of ``array``."""
     # JAX tracers and Dask arrays have no device of their own, and need none.
-    return {} if is_jax_array(array) or is_dask_array(array) else {"device": device(array)}
+    return {} if is_jax(array) or is_dask(array) else {"device": device(array)}
 
 
 def as_array(xp: Namespace, value: Array, dtype: object, like: Array) -> Array:

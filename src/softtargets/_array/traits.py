@@ -8,8 +8,8 @@ import contextlib
 from typing import Any
 
 import numpy as np
-from array_api_compat import is_dask_array, is_jax_array, is_numpy_array, is_torch_array
 
+from softtargets._array.kinds import is_cupy, is_dask, is_jax, is_numpy, is_torch
 from softtargets.typing import Array, Namespace
 
 
@@ -37,32 +37,32 @@ def _is_host_strict(array: Array) -> bool:
 
 def may_look(array: Array) -> bool:
     """Whether the values of ``array`` can be read without waiting for anything."""
-    if is_numpy_array(array):
+    if is_numpy(array):
         return True
-    if is_torch_array(array):
+    if is_torch(array):
         return _is_plain_torch(array) and array.device.type == "cpu"
-    if is_jax_array(array):
+    if is_jax(array):
         return _is_host_jax(array)
     return _is_host_strict(array)
 
 
 def is_eager(array: Array) -> bool:
     """Whether operations run at once, so that a gather is cheaper than a pass over the classes."""
-    if is_torch_array(array):
+    if is_torch(array):
         return _is_plain_torch(array)
-    if is_jax_array(array):
+    if is_jax(array):
         import jax
 
         return not isinstance(array, jax.core.Tracer)
-    return not is_dask_array(array)
+    return not is_dask(array)
 
 
 def may_write(array: Array) -> bool:
     """Whether arrays of this kind may be changed in place, also at positions in arrays."""
-    if is_torch_array(array):
+    if is_torch(array):
         return _is_plain_torch(array) and not array.requires_grad
     # CuPy follows NumPy here; the others are immutable, lazy, or refuse index arrays.
-    return is_numpy_array(array) or type(array).__module__.split(".")[0] == "cupy"
+    return is_numpy(array) or is_cupy(array)
 
 
 def look(flag: Array) -> bool | None:
@@ -72,7 +72,7 @@ def look(flag: Array) -> bool | None:
 
 def stop_gradient(array: Array) -> Array:
     """Return ``array`` as a constant for automatic differentiation."""
-    if is_jax_array(array):
+    if is_jax(array):
         import jax
 
         return jax.lax.stop_gradient(array)
@@ -81,7 +81,7 @@ def stop_gradient(array: Array) -> Array:
 
 def detach(array: Array) -> Array:
     """Return a torch tensor without its history, and any other value as it is."""
-    return array.detach() if is_torch_array(array) else array
+    return array.detach() if is_torch(array) else array
 
 
 def quiet(xp: Namespace) -> contextlib.AbstractContextManager[Any]:
