@@ -85,7 +85,7 @@ class _Resolver:
         self.points.append(Point(labels, own))
         self.mass = self.mass + total(xp, own, count)
         self.row_weight = self.row_weight + total(xp, base, count)
-        self.kept.append(None if kept is None else xp.any(kept, axis=1, keepdims=True))
+        self.kept.append(self._any_kept(part))
 
     def _refuse_masked(
         self, part: Labels, labels: Array, kept: Array | None, bad: Array | None, at: At
@@ -104,6 +104,11 @@ class _Resolver:
         if may_look(part.labels):
             check_values(xp, labels, "targets", "name classes that class_mask keeps", masked)
         return masked if bad is None else bad | masked
+
+    def _any_kept(self, part: Labels | Bucket) -> Array | None:
+        """Return the mask of the rows in which any label is kept, None for all rows."""
+        kept = self.setting.flat(part.kept)
+        return None if kept is None else self.xp.any(kept, axis=1, keepdims=True)
 
     def add_dense(self, part: Dense) -> None:
         setting, xp = self.setting, self.xp
@@ -132,16 +137,20 @@ class _Resolver:
             errors.bad_value(
                 "class_weight", "be None for top-k targets with a tail bucket", "an array"
             )
-        mass = gate(xp, setting.where, setting.amount(part.mass), 0.0, setting.like)
+        listed = listed_classes(setting, part)
+        rest = ~listed if setting.allowed is None else setting.allowed & ~listed
+        # Where every class is listed, what is missing to 1 is the rounding of the weights.
+        some = xp.any(rest, axis=1, keepdims=True)
+        mass = gate(xp, some, setting.amount(part.mass), 0.0, setting.like)
+        mass = gate(xp, setting.where, mass, 0.0, setting.like)
 
         def entry(amount: Amount) -> Array:
             return setting.amount(amount) * mass
 
         self.spill(part, 1, entry, _no_class, _no_class)
-        listed = listed_classes(setting, part)
         self.tails.append(Tail(entry(part.weight), listed))
         self.row_weight = self.row_weight + entry(part.base)
-        self.kept.append(None)
+        self.kept.append(self._any_kept(part))
 
     def kept_rows(self) -> Array | None:
         """Return the mask of the rows in which anything has mass, None for all rows."""

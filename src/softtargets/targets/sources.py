@@ -59,6 +59,8 @@ def top_k_parts(
         return (listed,), None
     if tail == "bucket":
         rest = xp.where(mass < 1, 1 - mass, 0.0)
+        if kept is not None:
+            rest = xp.where(xp.any(kept, axis=-1, keepdims=True), rest, 0.0)
         return (listed, Bucket(labels=index, kept=kept, mass=rest)), None
     share = weights / xp.where(mass == 0, 1.0, mass)
     listed = Labels(labels=index, kept=kept, bad=bad, weight=share, base=share)
