@@ -9,7 +9,7 @@ from softtargets._array.dtypes import MAXIMUM, dtype_name
 from softtargets._array.operations import as_column, product
 from softtargets._array.traits import look, may_look, stop_gradient
 from softtargets.softmax.state import Penalties, RowState, TailState
-from softtargets.targets.rows import Rows
+from softtargets.targets.rows import Rows, Tail
 from softtargets.typing import Amount, Array, Namespace
 
 
@@ -36,9 +36,7 @@ def forward(xp: Namespace, x: Array, rows: Rows, *, moments: int = 0) -> Pass:
         target_dot=rows.dot(xp, z),
         target_mass=rows.mass,
         row_weight=rows.row_weight,
-        tails=tuple(
-            TailState(tail.amount, _sum(xp, xp.where(tail.listed, 0.0, e))) for tail in rows.tails
-        ),
+        tails=tuple(_tail(xp, z, tail)[0] for tail in rows.tails),
         exp_dot=_sum(xp, exp_dot) if exp_dot is not None else None,
         exp_square=_sum(xp, product(xp, exp_dot, z)) if moments > 1 else None,
     )
@@ -62,9 +60,10 @@ def gradient(
     result = e * (scale * mass / exp_sum)
     if penalties.uses_entropy:
         result = result + (scale * weight / exp_sum) * product(xp, e, z)
-    for tail, sums in zip(rows.tails, state.tails, strict=True):
+    for tail in rows.tails:
+        sums, rest = _tail(xp, z, tail)
         share = scale * tail.amount / xp.where(sums.exp_sum == 0, 1.0, sums.exp_sum)
-        result = result - share * xp.where(tail.listed, 0.0, e)
+        result = result - share * rest
     return rows.add_to(xp, result, -scale)
 
 
@@ -89,6 +88,14 @@ def _finite_maximum(xp: Namespace, x: Array) -> tuple[Array, Array]:
             return x, maximum
     x = xp.where(x == xp.inf, MAXIMUM[dtype_name(x)], x)
     return x, xp.max(x, axis=1, keepdims=True)
+
+
+def _tail(xp: Namespace, z: Array, tail: Tail) -> tuple[TailState, Array]:
+    """Return the state of the unlisted classes, and their exponentials relative to its maximum."""
+    rest = xp.where(tail.listed, -xp.inf, z)
+    maximum = stop_gradient(xp.max(rest, axis=1, keepdims=True))
+    e = xp.exp(rest - xp.where(maximum == -xp.inf, 0.0, maximum))
+    return TailState(tail.amount, maximum, _sum(xp, e)), e
 
 
 def _sum(xp: Namespace, matrix: Array) -> Array:

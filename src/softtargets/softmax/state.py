@@ -27,10 +27,35 @@ class Penalties(NamedTuple):
 
 
 class TailState(NamedTuple):
-    """Mass of the unlisted classes together, and their sum of exponentials."""
+    """Mass of the unlisted classes together, and their logsumexp in two parts.
+
+    They may lie so far below the maximum of the row that their exponentials beside it vanish:
+    ``maximum`` is their own, relative to that of the row, and ``exp_sum`` is relative to it.
+    """
 
     amount: Amount
+    maximum: Array
     exp_sum: Array
+
+    def log_exp_sum(self) -> Array:
+        """Return log sum e^z over the unlisted classes, -inf where there are none."""
+        xp = namespace_of(self.exp_sum, "state")
+        log = xp.log(xp.where(self.exp_sum == 0, 1.0, self.exp_sum))
+        return xp.where(self.exp_sum == 0, -xp.inf, self.maximum + log)
+
+    def shifted(self, move: Array) -> Self:
+        """Return the state relative to another maximum of the row, ``move`` below the old one."""
+        return self._replace(maximum=self.maximum + move)
+
+    def merge(self, other: Self) -> Self:
+        """Return the state of the unlisted classes of both blocks."""
+        xp = namespace_of(self.exp_sum, "state")
+        maximum = xp.maximum(self.maximum, other.maximum)
+        exp_sum = xp.zeros_like(self.exp_sum)
+        for tail in (self, other):
+            move = xp.where(tail.maximum == -xp.inf, 0.0, tail.maximum - maximum)
+            exp_sum = exp_sum + tail.exp_sum * xp.exp(move)
+        return self._replace(maximum=maximum, exp_sum=exp_sum)
 
 
 @dataclass(frozen=True)
@@ -93,9 +118,7 @@ class RowState:
         hot = (self.maximum == MAXIMUM[dtype_name(self.maximum)]) & (self.target_dot < 0)
         loss = self.total_mass * self.log_exp_sum() - xp.where(hot, -xp.inf, self.target_dot)
         for tail in self.tails:
-            empty = tail.exp_sum == 0
-            log = xp.where(empty, -xp.inf, xp.log(xp.where(empty, 1.0, tail.exp_sum)))
-            loss = loss - product(xp, tail.amount, log)
+            loss = loss - product(xp, tail.amount, tail.log_exp_sum())
         if penalties.uses_logsumexp:
             loss = loss + self.row_weight * (penalties.z_loss * self.logsumexp() ** 2)
         if penalties.uses_entropy:
@@ -112,10 +135,7 @@ class RowState:
         # Any finite number will do where all logits are -inf: nothing is shifted there.
         shift = xp.where(maximum == -xp.inf, 0.0, maximum)
         left, right = self._shifted(shift), other._shifted(shift)
-        tails = tuple(
-            TailState(a.amount, a.exp_sum + b.exp_sum)
-            for a, b in zip(left.tails, right.tails, strict=True)
-        )
+        tails = tuple(a.merge(b) for a, b in zip(left.tails, right.tails, strict=True))
         return replace(
             self,
             maximum=maximum,
@@ -142,7 +162,7 @@ class RowState:
             self,
             exp_sum=factor * self.exp_sum,
             target_dot=self.target_dot + self.target_mass * move,
-            tails=tuple(TailState(t.amount, factor * t.exp_sum) for t in self.tails),
+            tails=tuple(tail.shifted(move) for tail in self.tails),
             exp_dot=exp_dot,
             exp_square=exp_square,
         )
