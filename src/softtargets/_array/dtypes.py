@@ -1,5 +1,6 @@
 """Dtypes by name, the same for every library, and the dtype in which a loss is computed."""
 
+import math
 import sys
 
 import numpy as np
@@ -15,6 +16,11 @@ EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloa
 
 #: The largest finite number of the dtypes in which losses are computed.
 MAXIMUM = {"float64": sys.float_info.max, "float32": (2 - 2.0**-23) * 2.0**127}
+#: And the one below it.
+BELOW_MAXIMUM = {
+    "float64": math.nextafter(sys.float_info.max, 0),
+    "float32": (2 - 2.0**-22) * 2.0**127,
+}
 
 
 #: NumPy spells out the name of a dtype at every call, at a microsecond each.

@@ -5,7 +5,7 @@
 
 from typing import NamedTuple
 
-from softtargets._array.dtypes import MAXIMUM, dtype_name
+from softtargets._array.dtypes import BELOW_MAXIMUM, MAXIMUM, dtype_name
 from softtargets._array.operations import as_column, product
 from softtargets._array.traits import look, may_look, stop_gradient
 from softtargets.softmax.state import Penalties, RowState, TailState
@@ -79,14 +79,16 @@ def _clean(xp: Namespace, x: Array, rows: Rows) -> Array:
 def _finite_maximum(xp: Namespace, x: Array) -> tuple[Array, Array]:
     """Return ``x`` with the largest finite number for +inf, and its maximum per row.
 
-    A class at +inf then has z = 0, as it should, and the pattern max, subtract, exp, sum stays
-    bare.
+    A class at +inf then has z = 0, as it should, and the pattern max, subtract, exp, sum stays bare.
+    The largest finite number itself gives way to its neighbour.
     """
+    name = dtype_name(x)
     if may_look(x):
         maximum = xp.max(x, axis=1, keepdims=True)
-        if look(xp.any(maximum == xp.inf)) is False:
+        if look(xp.any(maximum >= MAXIMUM[name])) is False:
             return x, maximum
-    x = xp.where(x == xp.inf, MAXIMUM[dtype_name(x)], x)
+    finite = xp.minimum(x, as_column(xp, BELOW_MAXIMUM[name], x))
+    x = xp.where(x == xp.inf, MAXIMUM[name], finite)
     return x, xp.max(x, axis=1, keepdims=True)
 
 

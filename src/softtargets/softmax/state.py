@@ -114,7 +114,7 @@ class RowState:
     def row_loss(self, penalties: Penalties) -> Array:
         """Return A * logsumexp(x) - <a, x> and the penalties of each row."""
         xp = namespace_of(self.exp_sum, "state")
-        # Beside a logit of +inf (held as the largest finite number) all others are infinitely far.
+        # Only a logit of +inf is held as the largest finite number: all others are infinitely far.
         hot = (self.maximum == MAXIMUM[dtype_name(self.maximum)]) & (self.target_dot < 0)
         loss = self.total_mass * self.log_exp_sum() - xp.where(hot, -xp.inf, self.target_dot)
         for tail in self.tails:

@@ -1,19 +1,29 @@
 """How spilled mass lies on a prior: uniform, a vector, a row per class; over all or the others.
 
-Everything here speaks of entries: ``amount`` has one column per entry of a row, and the functions
-``at`` and ``rows`` say which class an entry belongs to. Masked classes leave the prior, which is
-renormalised.
+Masked classes leave the prior, which is renormalised. A label that is alone on its prior keeps what
+it would give to others.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from softtargets._array.namespaces import as_array, beside, is_number
-from softtargets._array.operations import gate, total
+from softtargets._array.operations import as_column, column, gate, total
 from softtargets.targets.parts import Spill
-from softtargets.targets.rows import Vector
+from softtargets.targets.rows import Other, Vector
 from softtargets.targets.setting import Setting
 from softtargets.typing import Amount, Array
+
+
+class Entries(NamedTuple):
+    """The entries of a part: labels (rows x entries of a row), or None for one entry per class."""
+
+    labels: Array | None
+    per_row: int
+    #: Returns a vector over the classes (1 or rows x classes) at the classes of the entries.
+    at: Callable[[Array], Array]
+    #: Returns sum_j amount_j * matrix[class of entry j] for every row.
+    combine: Callable[[Amount, Array], Array]
 
 
 class Spread(NamedTuple):
@@ -22,93 +32,93 @@ class Spread(NamedTuple):
     own: Amount = 0.0
     uniform: Amount = 0.0
     vectors: tuple[Vector, ...] = ()
+    others: tuple[Other, ...] = ()
     dense: tuple[Array, ...] = ()
     mass: Amount = 0.0
 
 
-#: Returns the entries of a vector over the classes (1 or rows x classes) at the classes of the
-#: entries.
-At = Callable[[Array], Array]
-#: Returns sum_j amount_j * matrix[class of entry j] for every row.
-Combine = Callable[[Amount, Array], Array]
+def spread_out(setting: Setting, spill: Spill, amount: Amount, entries: Entries) -> Spread:
+    """Return where ``amount``, one column per entry, lies."""
+    prior = spill.prior
+    if prior is not None:
+        prior = as_array(setting.xp, prior, setting.like.dtype, setting.like)
+        if prior.ndim == 2:
+            return _matrix(setting, prior, amount, entries, others=spill.spread == "others")
+    u = _vector(setting, prior)
+    if spill.spread == "all":
+        return _all(setting, u, total(setting.xp, amount, entries.per_row))
+    amount = as_column(setting.xp, amount, setting.like)
+    return _others(setting, u, amount, entries)
 
 
-def spread_out(
-    setting: Setting, spill: Spill, amount: Amount, count: int, at: At, combine: Combine
-) -> Spread:
-    """Return where ``amount``, spilled by ``count`` entries of each row, lies."""
-    if spill.prior is None:
-        return _uniform(setting, spill, amount, count)
-    prior = as_array(setting.xp, spill.prior, setting.like.dtype, setting.like)
-    if prior.ndim == 1:
-        return _vector(setting, spill, prior[None, :], amount, count, at)
-    return _matrix(setting, spill, prior, amount, at, combine)
+def _vector(setting: Setting, prior: Array | None) -> Array | None:
+    """Return the prior over the classes that take part, None for a uniform one over all."""
+    xp, allowed = setting.xp, setting.allowed
+    if prior is None and allowed is None:
+        return None
+    u = xp.ones_like(setting.like[:1, :]) if prior is None else prior[None, :]
+    if allowed is None:
+        return u
+    u = xp.where(allowed, u, 0.0)
+    return u / _sum(setting, u)
 
 
-def _others(setting: Setting, amount: Amount, alone: Array, share: Array) -> tuple[Amount, Amount]:
-    """Return what stays with the entry and what the prior needs, to give to others only.
+def _all(setting: Setting, u: Array | None, amount: Amount) -> Spread:
+    if u is None:
+        if setting.class_weight is None:
+            return Spread(uniform=amount / setting.num_classes, mass=amount)
+        amount, u = amount / setting.num_classes, setting.class_weight
+        return Spread(vectors=(Vector(amount, u),), mass=amount * _sum(setting, u))
+    vector = Vector(amount, setting.weighted(u))
+    mass = amount if setting.class_weight is None else amount * _sum(setting, vector.u)
+    return Spread(vectors=(vector,), mass=mass)
 
-    amount * (u - u_y e_y) / (1 - u_y)  =  needed * u - needed * u_y * e_y,  needed = amount / (1 -
-    u_y). An entry that is alone on its prior keeps its mass.
-    """
+
+def _others(setting: Setting, u: Array | None, amount: Array, entries: Entries) -> Spread:
+    """Spread amount * u_k / (1 - u_y) over the classes k other than the class y of the entry."""
     xp = setting.xp
-    needed = amount / xp.where(alone, 1.0, 1 - share)
-    return xp.where(alone, amount, -needed * share), xp.where(alone, 0.0, needed)
-
-
-def _uniform(setting: Setting, spill: Spill, amount: Amount, count: int) -> Spread:
-    classes = setting.num_allowed
-    own: Amount = 0.0
-    if spill.spread == "others":
-        if is_number(classes):
-            if classes == 1:
-                return Spread(own=amount)
-            # In this order the own class keeps 1 - amount to the last bit but one.
-            own, amount = -(amount / (classes - 1)), amount * (classes / (classes - 1))
-        else:
-            own, amount = _others(setting, amount, classes <= 1, 1 / classes)
-    mass = total(setting.xp, amount, count)
-    if setting.allowed is None and setting.class_weight is None:
-        return Spread(own, uniform=mass / classes, mass=mass)
-    ones = setting.xp.ones_like(setting.like[:1, :])
-    u = setting.weighted(gate(setting.xp, setting.allowed, ones, 0.0, setting.like))
-    vector = Vector(mass / classes, u)
-    return Spread(own, vectors=(vector,), mass=vector.amount * _sum(setting, u))
-
-
-def _vector(setting: Setting, spill: Spill, u: Array, amount: Amount, count: int, at: At) -> Spread:
-    if setting.allowed is not None:
-        u = setting.xp.where(setting.allowed, u, 0.0)
-        u = u / _sum(setting, u)
-    own: Amount = 0.0
-    if spill.spread == "others":
-        share = at(u)
-        own, amount = _others(setting, amount, share >= 1, share)
-    vector = Vector(total(setting.xp, amount, count), setting.weighted(u))
-    mass = vector.amount
-    if setting.class_weight is not None:
-        mass = mass * _sum(setting, vector.u)
-    return Spread(own, vectors=(vector,), mass=mass)
+    if u is None:
+        u = xp.ones_like(setting.like[:1, :])
+        rest = xp.full_like(u[:, :1], setting.num_classes - 1.0)
+    else:
+        rest = 1 - entries.at(u)
+    alone = rest <= 0
+    needed = xp.where(alone, 0.0, amount / xp.where(alone, 1.0, rest))
+    own = xp.where(alone, amount, 0.0)
+    if entries.labels is None:
+        # Every class gives to all others: what class k gives never comes back to it.
+        return Spread(own=own + u * (_sum(setting, needed) - needed))
+    u = setting.weighted(u)
+    others, mass = [], xp.zeros_like(setting.like[:, :1])
+    for j in range(entries.per_row):
+        part = Other(entries.labels[:, j : j + 1], column(needed, j), u)
+        others.append(part)
+        mass = mass + part.mass(xp)
+    return Spread(own=own, others=tuple(others), mass=mass)
 
 
 def _matrix(
-    setting: Setting, spill: Spill, prior: Array, amount: Amount, at: At, combine: Combine
+    setting: Setting, prior: Array, amount: Amount, entries: Entries, *, others: bool
 ) -> Spread:
+    """Spread over the row of each entry's class, which is made dense."""
     xp = setting.xp
     own: Amount = 0.0
-    if spill.spread == "others":
-        prior = prior * (1 - xp.eye(prior.shape[0], dtype=prior.dtype, **beside(setting.like)))
-    if setting.allowed is not None:
-        reach = xp.matmul(xp.astype(setting.allowed, prior.dtype), xp.permute_dims(prior, (1, 0)))
-    else:
-        reach = xp.sum(prior, axis=1)[None, :]
-    if setting.allowed is not None or spill.spread == "others":
-        share = at(reach)
+    if others:
+        eye = xp.eye(prior.shape[0], dtype=prior.dtype, **beside(setting.like))
+        prior = prior * (1 - eye)
+    if others or setting.allowed is not None:
+        allowed = gate(xp, setting.allowed, 1.0, 0.0, setting.like)
+        if is_number(allowed):
+            reach = _sum(setting, prior)[:, 0][None, :]
+        else:
+            reach = xp.matmul(allowed, xp.permute_dims(prior, (1, 0)))
+        share = entries.at(reach)
         alone = share <= 0
+        amount = as_column(xp, amount, setting.like)
         own = xp.where(alone, amount, 0.0)
         amount = xp.where(alone, 0.0, amount / xp.where(alone, 1.0, share))
-    rows = combine(amount, prior)
-    rows = setting.weighted(gate(xp, setting.allowed, rows, 0.0, setting.like))
+    rows = gate(xp, setting.allowed, entries.combine(amount, prior), 0.0, setting.like)
+    rows = setting.weighted(rows)
     return Spread(own, dense=(rows,), mass=_sum(setting, rows))
 
 

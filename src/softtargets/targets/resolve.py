@@ -9,8 +9,8 @@ from softtargets._array.namespaces import is_number
 from softtargets._array.operations import column, gate, is_label, lookup, pick, total
 from softtargets._array.traits import may_look
 from softtargets.targets.parts import Bucket, Dense, Labels, Part
-from softtargets.targets.priors import At, Combine, spread_out
-from softtargets.targets.rows import Point, Rows, Tail, Vector
+from softtargets.targets.priors import Entries, spread_out
+from softtargets.targets.rows import Other, Point, Rows, Tail, Vector
 from softtargets.targets.setting import Setting
 from softtargets.typing import Amount, Array
 
@@ -23,6 +23,7 @@ class _Resolver:
         self.xp = setting.xp
         self.points: list[Point] = []
         self.vectors: list[Vector] = []
+        self.others: list[Other] = []
         self.dense: list[Array] = []
         self.tails: list[Tail] = []
         self.uniform: Amount = 0.0
@@ -40,21 +41,15 @@ class _Resolver:
         amount = gate(self.xp, kept, amount, 0.0, setting.like)
         return gate(self.xp, setting.where, amount, 0.0, setting.like)
 
-    def spill(
-        self,
-        part: Part,
-        count: int,
-        entry: Callable[[Amount], Amount],
-        at: At,
-        combine: Combine,
-    ) -> Amount:
+    def spill(self, part: Part, amount: Callable[[Amount], Amount], entries: Entries) -> Amount:
         """Add what the entries of a part spill; return what comes back to them."""
         own: Amount = 0.0
         for spill in part.spills:
-            spread = spread_out(self.setting, spill, entry(spill.amount), count, at, combine)
+            spread = spread_out(self.setting, spill, amount(spill.amount), entries)
             own = own + spread.own
             self.uniform = self.uniform + spread.uniform
             self.vectors.extend(spread.vectors)
+            self.others.extend(spread.others)
             self.dense.extend(spread.dense)
             self.mass = self.mass + spread.mass
         return own
@@ -77,7 +72,8 @@ class _Resolver:
 
         bad = self._refuse_masked(part, labels, kept, bad, at)
         own = self.settle(part.weight, kept, bad)
-        own = own + self.spill(part, count, lambda a: self.settle(a, kept, bad), at, combine)
+        entries = Entries(labels, count, at, combine)
+        own = own + self.spill(part, lambda amount: self.settle(amount, kept, bad), entries)
         base = self.settle(part.base, kept, bad)
         if setting.class_weight is not None:
             weight = at(setting.class_weight)
@@ -88,7 +84,12 @@ class _Resolver:
         self.kept.append(self._any_kept(part))
 
     def _refuse_masked(
-        self, part: Labels, labels: Array, kept: Array | None, bad: Array | None, at: At
+        self,
+        part: Labels,
+        labels: Array,
+        kept: Array | None,
+        bad: Array | None,
+        at: Callable[[Array], Array],
     ) -> Array | None:
         """Mark labels of masked classes as bad, or raise where values may be looked at."""
         setting, xp = self.setting, self.xp
@@ -123,7 +124,8 @@ class _Resolver:
             return setting.amount(amount) * q
 
         own = entry(part.weight)
-        own = own + self.spill(part, setting.num_classes, entry, lambda u: u, xp.matmul)
+        entries = Entries(None, setting.num_classes, lambda u: u, xp.matmul)
+        own = own + self.spill(part, entry, entries)
         own = setting.weighted(own)
         self.dense.append(own)
         self.mass = self.mass + xp.sum(own, axis=1, keepdims=True)
@@ -147,7 +149,7 @@ class _Resolver:
         def entry(amount: Amount) -> Array:
             return setting.amount(amount) * mass
 
-        self.spill(part, 1, entry, _no_class, _no_class)
+        self.spill(part, entry, Entries(None, 1, _no_class, _no_class))
         self.tails.append(Tail(entry(part.weight), listed))
         self.row_weight = self.row_weight + entry(part.base)
         self.kept.append(self._any_kept(part))
@@ -200,6 +202,7 @@ def resolve(parts: tuple[Part, ...], support: Labels | None, setting: Setting) -
         points=tuple(resolver.points),
         uniform=resolver.uniform,
         vectors=tuple(resolver.vectors),
+        others=tuple(resolver.others),
         dense=tuple(resolver.dense),
         tails=tuple(resolver.tails),
         mass=resolver.mass,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from softtargets._array.namespaces import is_number
-from softtargets._array.operations import add_at, as_column, pick, product, total
+from softtargets._array.operations import add_at, as_column, is_label, pick, product, total
 from softtargets.typing import Amount, Array, Namespace
 
 
@@ -31,6 +31,27 @@ class Vector:
 
 
 @dataclass(frozen=True)
+class Other:
+    """Mass along a vector that leaves out the label of the row (one column).
+
+    It is a kind of its own because the difference of a vector and a point would cancel, and would
+    be nan at a logit of -inf.
+    """
+
+    label: Array
+    amount: Amount
+    u: Array
+
+    def without_label(self, xp: Namespace, values: Array) -> Array:
+        """Return ``values`` (1 or rows x classes) with 0 at the label of each row."""
+        return xp.where(is_label(xp, self.label, values.shape[1]), 0.0, values)
+
+    def mass(self, xp: Namespace) -> Array:
+        """Return the mass of each row."""
+        return self.amount * xp.sum(self.without_label(xp, self.u), axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
 class Tail:
     """Mass of all classes that are not ``listed`` together, a mask of rows x classes."""
 
@@ -48,6 +69,7 @@ class Rows:
     points: tuple[Point, ...] = ()
     uniform: Amount = 0.0
     vectors: tuple[Vector, ...] = ()
+    others: tuple[Other, ...] = ()
     dense: tuple[Array, ...] = ()
     tails: tuple[Tail, ...] = ()
     mass: Amount = 0.0
@@ -73,6 +95,10 @@ class Rows:
         for vector in self.vectors:
             row_sum = xp.sum(product(xp, vector.u, values), axis=1, keepdims=True)
             result = result + product(xp, vector.amount, row_sum)
+        for other in self.others:
+            weighted = product(xp, other.u, other.without_label(xp, values))
+            row_sum = xp.sum(weighted, axis=1, keepdims=True)
+            result = result + product(xp, other.amount, row_sum)
         for block in self.dense:
             result = result + xp.sum(product(xp, block, values), axis=1, keepdims=True)
         return result
@@ -83,6 +109,8 @@ class Rows:
             matrix = matrix + scale * self.uniform
         for vector in self.vectors:
             matrix = matrix + (scale * vector.amount) * vector.u
+        for other in self.others:
+            matrix = matrix + (scale * other.amount) * other.without_label(xp, other.u)
         for block in self.dense:
             matrix = matrix + scale * block
         for point in self.points:
@@ -102,6 +130,7 @@ class Rows:
             points=tuple(Point(p.labels[rows, :], cut(p.amount)) for p in self.points),
             uniform=cut(self.uniform),
             vectors=tuple(Vector(cut(v.amount), cut(v.u)) for v in self.vectors),
+            others=tuple(Other(cut(o.label), cut(o.amount), cut(o.u)) for o in self.others),
             dense=tuple(cut(block) for block in self.dense),
             tails=tuple(Tail(cut(t.amount), cut(t.listed)) for t in self.tails),
             mass=cut(self.mass),
@@ -128,6 +157,9 @@ class Rows:
         vectors = tuple(Vector(v.amount, cut(v.u)) for v in self.vectors)
         for vector in vectors:
             mass = mass + vector.amount * xp.sum(vector.u, axis=1, keepdims=True)
+        others = tuple(Other(o.label - start, o.amount, cut(o.u)) for o in self.others)
+        for other in others:
+            mass = mass + other.mass(xp)
         dense = tuple(cut(block) for block in self.dense)
         for block in dense:
             mass = mass + xp.sum(block, axis=1, keepdims=True)
@@ -136,6 +168,7 @@ class Rows:
             self,
             points=tuple(points),
             vectors=vectors,
+            others=others,
             dense=dense,
             tails=tails,
             mass=mass,

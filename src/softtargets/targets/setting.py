@@ -38,13 +38,6 @@ class Setting:
         """The number of classes, masked ones included."""
         return int(self.like.shape[1])
 
-    @property
-    def num_allowed(self) -> Amount:
-        """The number of classes that take part: a number, or one per row where a mask decides."""
-        if self.allowed is None:
-            return self.num_classes
-        return self.xp.sum(self.xp.astype(self.allowed, self.like.dtype), axis=1, keepdims=True)
-
     def weighted(self, vector: Array) -> Array:
         """Return a vector over the classes times the class weights."""
         return vector if self.class_weight is None else vector * self.class_weight

@@ -137,14 +137,17 @@ def check_prior(
     ``parts``.
     """
     has_bucket = any(isinstance(part, Bucket) for part in parts)
+    smoothed = any(part.spills for part in parts)
     if has_bucket and spread == "others":
         errors.bad_value("spread", "be 'all' for top-k targets with a tail bucket", "'others'")
     if prior is None:
         return
     check_follows(xp, parts[0].entries, "targets", prior, "prior")
     check_floating(prior, "prior")
-    square = () if has_bucket else ((num_classes, num_classes),)
-    check_shape(prior, "prior", (num_classes,), *square)
+    # A row for each class needs to know the class of all mass.
+    square = () if has_bucket or smoothed else ((num_classes, num_classes),)
+    context = "for targets that are smoothed already" if smoothed else ""
+    check_shape(prior, "prior", (num_classes,), *square, context=context)
     check_distributions(xp, prior, "prior", prefix="rows of " if prior.ndim == 2 else "")
 
 
