@@ -79,7 +79,7 @@ def _clean(xp: Namespace, x: Array, rows: Rows) -> Array:
 def _finite_maximum(xp: Namespace, x: Array) -> tuple[Array, Array]:
     """Return ``x`` with the largest finite number for +inf, and its maximum per row.
 
-    A class at +inf then has z = 0, as it should, and the pattern max, subtract, exp, sum stays bare.
+    A class at +inf then has z = 0, and the pattern max, subtract, exp, sum stays bare.
     The largest finite number itself gives way to its neighbour.
     """
     name = dtype_name(x)
