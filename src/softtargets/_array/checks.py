@@ -168,11 +168,16 @@ def check_distributions(
 
 
 def check_labels(
-    labels: Array, num_classes: int, ignore_index: int, argument: str
+    labels: Array,
+    num_classes: int,
+    ignore_index: int,
+    argument: str,
+    where: Array | None = None,
 ) -> tuple[Array, Array | None, Array | None]:
     """Return labels that are safe to use as an index, the mask of kept ones, the mask of bad ones.
 
     A mask that is known to be trivial is None. Where values may be looked at, a bad label raises.
+    Labels outside of ``where`` may be anything.
     """
     xp = namespace_of(labels, argument)
     name = dtype_name(labels)
@@ -183,13 +188,13 @@ def check_labels(
     # An unsigned label that wrapped around is out of range; it is never the ignored one.
     never = ignore_index < 0 and name.startswith("u")
     ignored = xp.zeros_like(inside) if never else index == ignore_index
-    bad = ~(inside | ignored)
+    bad = ~(inside | ignored) if where is None else where & ~(inside | ignored)
     rule = f"be in [0, {num_classes})"
     if ignore_index < 0 or ignore_index >= num_classes:
         rule += f" or ignore_index {ignore_index}"
     check_values(xp, labels, argument, rule, bad)
     if look(xp.any(bad)) is None:
         return xp.where(inside, index, 0), ~ignored, bad
-    if not look(xp.any(ignored)):
-        return index, None, None
-    return xp.where(inside, index, 0), ~ignored, None
+    if look(xp.any(ignored)):
+        return xp.where(inside, index, 0), ~ignored, None
+    return index if where is None else xp.where(inside, index, 0), None, None

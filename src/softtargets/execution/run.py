@@ -68,4 +68,4 @@ def _plan(matrix: Array) -> Iterator[slice]:
     if may_write(matrix) and may_look(matrix):
         size = max(1, BLOCK_ENTRIES // classes)
     for start in range(0, max(count, 1), max(size, 1)):
-        yield slice(start, start + size)
+        yield slice(start, min(start + size, count))

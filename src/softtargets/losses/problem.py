@@ -15,6 +15,7 @@ from softtargets._array.checks import (
     check_shape,
 )
 from softtargets._array.dtypes import FLOATING, INTEGER, check_floating, compute_dtype, dtype_name
+from softtargets._array.kinds import is_array, namespace
 from softtargets._array.namespaces import as_array, check_follows, namespace_of
 from softtargets._array.operations import gate
 from softtargets.constants import IGNORE_INDEX
@@ -22,6 +23,7 @@ from softtargets.losses.reductions import REDUCTIONS, Reducer, make_reducer
 from softtargets.softmax.state import Penalties
 from softtargets.targets.rows import Rows
 from softtargets.targets.sources import dense_part, label_part
+from softtargets.targets.structure import normal_form
 from softtargets.targets.value import Targets
 from softtargets.typing import Amount, Array, Namespace, Reduction, Spread
 
@@ -66,9 +68,9 @@ def make_problem(
     """
     xp = namespace_of(logits, "logits")
     check_floating(logits, "logits")
-    axis = check_axis(axis, logits.ndim)
+    given, axis = axis, check_axis(axis, logits.ndim)
     if logits.shape[axis] == 0:
-        errors.bad_value("logits", "have at least one class", tuple(logits.shape), f"axis: {axis}")
+        errors.bad_value("logits", "have at least one class", tuple(logits.shape), f"axis: {given}")
     check_option(reduction, "reduction", REDUCTIONS)
     shape = row_shape(tuple(logits.shape), axis)
     if where is not None:
@@ -78,8 +80,9 @@ def make_problem(
     block = int(logits.shape[axis])
     count = _check_block(first_class, num_classes, block)
     full = (*logits.shape[:axis], count, *logits.shape[axis + 1 :])
-    value = _as_targets(xp, logits, targets, axis, full, ignore_index, where)
-    value = value.smooth(label_smoothing, prior=prior, spread=spread)
+    context = f"logits: {tuple(logits.shape)}, axis: {given}"
+    value = _as_targets(xp, logits, targets, axis, full, ignore_index, where, context)
+    value = value.smooth(_rows_of(where, label_smoothing), prior=prior, spread=spread)
     if class_weight is not None:
         check_class_vector(xp, class_weight, "class_weight", logits, "logits", count)
     penalties = Penalties(
@@ -90,7 +93,8 @@ def make_problem(
     dtype = compute_dtype(xp, logits)
     whole = count == block
     like = matrix if whole and matrix.dtype == dtype else _stand_in(xp, matrix, count, dtype)
-    rows = value.beside(
+    rows = normal_form(
+        value,
         like,
         where=None if where is None else xp.reshape(where, (-1, 1)),
         class_weight=class_weight,
@@ -105,6 +109,16 @@ def make_problem(
         denominator = check_penalty(xp, denominator, "denominator", logits, positive=True)
     reducer = make_reducer(xp, reduction, rows.row_weight, like, shape, weight, denominator)
     return Problem(xp, logits, axis, matrix, dtype, rows, reducer, penalties)
+
+
+def _rows_of(where: Array | None, amount: Amount) -> Amount:
+    """Return an amount per row with 0 in the rows that take no part, which may hold anything."""
+    if where is None or not is_array(amount) or amount.shape != where.shape:
+        return amount
+    xp = namespace(amount)
+    # What does not fit is left to the checks.
+    fits = namespace(where) is xp and dtype_name(amount) in FLOATING
+    return xp.where(where, amount, 0.0) if fits else amount
 
 
 def _check_block(first_class: int, num_classes: int | None, block: int) -> int:
@@ -130,12 +144,12 @@ def _as_targets(
     full: tuple[int, ...],
     ignore_index: int,
     where: Array | None,
+    context: str,
 ) -> Targets:
     """Return the targets as a value: integers are labels, floats are distributions of shape
     ``full``.
     """
     count, shape = full[axis], row_shape(full, axis)
-    context = f"logits: {tuple(logits.shape)}, axis: {axis}"
     ignored = check_int(ignore_index, "ignore_index")
     if isinstance(targets, Targets):
         check_follows(xp, logits, "logits", targets.parts[0].entries, "targets")
@@ -154,7 +168,7 @@ def _as_targets(
             errors.bad_value("targets", rule, received, context)
         if received != shape:
             _refuse_shape(shape, full, received, context)
-        return Targets((label_part(targets, count, ignored, "targets"),), count, shape)
+        return Targets((label_part(targets, count, ignored, "targets", where),), count, shape)
     if received == shape and received != full:
         rule = "have an integer dtype for labels (one_hot makes distributions of them)"
         errors.bad_type("targets", rule, name, context)
@@ -220,6 +234,7 @@ def _sample_weight(
         errors.bad_type("sample_weight", "have a real dtype", dtype_name(sample_weight))
     context = "the shape of logits without its class axis"
     check_shape(sample_weight, "sample_weight", shape, context=context)
-    check_not_negative(xp, sample_weight, "sample_weight")
     column = xp.reshape(as_array(xp, sample_weight, like.dtype, like), (-1, 1))
-    return gate(xp, rows.kept, column, 0.0, like)
+    column = gate(xp, rows.kept, column, 0.0, like)
+    check_not_negative(xp, xp.reshape(column, shape), "sample_weight")
+    return column

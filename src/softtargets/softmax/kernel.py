@@ -83,6 +83,8 @@ def _finite_maximum(xp: Namespace, x: Array) -> tuple[Array, Array]:
     The largest finite number itself gives way to its neighbour.
     """
     name = dtype_name(x)
+    if x.shape[0] == 0:
+        return x, xp.sum(x, axis=1, keepdims=True)  # Dask knows no maximum over no rows
     if may_look(x):
         maximum = xp.max(x, axis=1, keepdims=True)
         if look(xp.any(maximum >= MAXIMUM[name])) is False:

@@ -17,7 +17,7 @@ from softtargets._array.operations import as_column
 from softtargets._array.traits import is_eager, quiet
 from softtargets.targets.parts import Dense
 from softtargets.targets.rows import Rows
-from softtargets.targets.structure import Structure
+from softtargets.targets.structure import Structure, normal_form
 from softtargets.typing import Array
 
 #: Entries of a block in which dense rows exist when only a number per row is wanted.
@@ -98,8 +98,8 @@ class Measured(Structure):
         step = max(1, BLOCK_ENTRIES // like.shape[1]) if is_eager(self._like) else max(1, count)
         blocks = []
         for start in range(0, max(1, count), step):
-            zeros = xp.zeros_like(like[start : start + step, :])
-            a = rows[start : start + step].add_to(xp, zeros)
+            block = slice(start, min(start + step, count))
+            a = rows[block].add_to(xp, xp.zeros_like(like[block, :]))
             log = xp.log(xp.where(a > 0, a, 1.0))
             blocks.append(xp.sum(a * -log, axis=1))
         return xp.reshape(blocks[0] if len(blocks) == 1 else xp.concat(blocks), self.row_shape)
@@ -130,7 +130,7 @@ class Measured(Structure):
         check_shape(x, "x", self.shape)
         wide = xp.astype(x, compute_dtype(xp, x), copy=False)
         matrix = to_rows(xp, wide, wide.ndim - 1)
-        rows = self.beside(matrix)
+        rows = normal_form(self, matrix)
         _refuse_bucket(rows)
         with quiet(xp):
             return xp.reshape(rows.dot(xp, matrix), self.row_shape)
@@ -148,7 +148,7 @@ class Measured(Structure):
         """Return the normal form, and the matrix of zeros (held as one number) beside it."""
         zero = self._xp.zeros((1, 1), dtype=dtype, **beside(self._like))
         like = self._xp.broadcast_to(zero, (math.prod(self.row_shape), self.num_classes))
-        return self.beside(like), like
+        return normal_form(self, like), like
 
 
 def _refuse_bucket(rows: Rows) -> None:

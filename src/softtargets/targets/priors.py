@@ -45,6 +45,7 @@ def spread_out(setting: Setting, spill: Spill, amount: Amount, entries: Entries)
         if prior.ndim == 2:
             return _matrix(setting, prior, amount, entries, others=spill.spread == "others")
     u = _vector(setting, prior)
+    amount = _refuse_empty(setting, u, amount)
     if spill.spread == "all":
         return _all(setting, u, total(setting.xp, amount, entries.per_row))
     amount = as_column(setting.xp, amount, setting.like)
@@ -60,7 +61,17 @@ def _vector(setting: Setting, prior: Array | None) -> Array | None:
     if allowed is None:
         return u
     u = xp.where(allowed, u, 0.0)
-    return u / _sum(setting, u)
+    mass = _sum(setting, u)
+    return u / xp.where(mass == 0, 1.0, mass)
+
+
+def _refuse_empty(setting: Setting, u: Array | None, amount: Amount) -> Amount:
+    """Return ``amount``, nan where it is not 0 but the mask leaves nothing of the prior."""
+    if u is None or setting.allowed is None:
+        return amount
+    xp = setting.xp
+    amount = as_column(xp, amount, setting.like)
+    return xp.where((_sum(setting, u) == 0) & (amount != 0), xp.nan, amount)
 
 
 def _all(setting: Setting, u: Array | None, amount: Amount) -> Spread:

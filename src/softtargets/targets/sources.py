@@ -15,9 +15,15 @@ from softtargets.targets.parts import Bucket, Dense, Labels, Part
 from softtargets.typing import Array, Tail
 
 
-def label_part(labels: Array, num_classes: int, ignore_index: int, argument: str) -> Labels:
-    """Return one label of mass one per row."""
-    index, kept, bad = check_labels(labels, num_classes, ignore_index, argument)
+def label_part(
+    labels: Array,
+    num_classes: int,
+    ignore_index: int,
+    argument: str,
+    where: Array | None = None,
+) -> Labels:
+    """Return one label of mass one per row; rows outside of ``where`` may hold anything."""
+    index, kept, bad = check_labels(labels, num_classes, ignore_index, argument, where)
     return Labels(
         labels=index[..., None],
         kept=None if kept is None else kept[..., None],

@@ -25,7 +25,7 @@ class Structure:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the dense targets: the rows, then the classes."""
+        """The shape of the dense targets, the rows and then the classes."""
         return (*self.row_shape, self.num_classes)
 
     def __len__(self) -> int:
@@ -51,27 +51,6 @@ class Structure:
             names.append("class weights")
         return f"{type(self).__name__}(shape={self.shape}: {', '.join(names)})"
 
-    def beside(
-        self,
-        like: Array,
-        *,
-        where: Array | None = None,
-        class_weight: Array | None = None,
-        class_mask: Array | None = None,
-    ) -> Rows:
-        """Return the normal form beside ``like``, a matrix of rows x classes in the compute dtype.
-
-        ``where`` is a column of rows, ``class_mask`` a matrix of one row or of one per row.
-        """
-        xp = namespace_of(like, "like")
-        weight = self.class_weight
-        if class_weight is not None:
-            weight = class_weight if weight is None else weight * class_weight
-        if weight is not None:
-            weight = as_array(xp, weight, like.dtype, like)[None, :]
-        with quiet(xp):
-            return resolve(self.parts, self.support, Setting(xp, like, where, weight, class_mask))
-
     @property
     def _like(self) -> Array:
         return self.parts[0].entries
@@ -82,3 +61,26 @@ class Structure:
 
     def _with(self, parts: tuple[Part, ...]) -> Self:
         return replace(self, parts=parts)
+
+
+def normal_form(
+    targets: Structure,
+    like: Array,
+    *,
+    where: Array | None = None,
+    class_weight: Array | None = None,
+    class_mask: Array | None = None,
+) -> Rows:
+    """Return ``targets`` as rows beside ``like``, a matrix of rows x classes in the compute dtype.
+
+    ``where`` is a column of rows, ``class_mask`` a matrix of one row or of one per row.
+    """
+    xp = namespace_of(like, "like")
+    weight = targets.class_weight
+    if class_weight is not None:
+        weight = class_weight if weight is None else weight * class_weight
+    if weight is not None:
+        weight = as_array(xp, weight, like.dtype, like)[None, :]
+    with quiet(xp):
+        setting = Setting(xp, like, where, weight, class_mask)
+        return resolve(targets.parts, targets.support, setting)
