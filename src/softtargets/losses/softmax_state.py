@@ -107,6 +107,15 @@ class SoftmaxState:
     def merge(self, other: Self) -> Self:
         """Return the state of the classes of both. The order does not matter beyond rounding.
 
+        Parameters
+        ----------
+        other : SoftmaxState
+            Of other classes of the same rows, made with the same targets and keywords.
+
+        Returns
+        -------
+        SoftmaxState
+
         Raises
         ------
         TypeError
@@ -129,7 +138,23 @@ class SoftmaxState:
         z_loss: Amount = 0.0,
         confidence_penalty: Amount = 0.0,
     ) -> Array:
-        """Return the cross-entropy, reduced as :func:`cross_entropy` does it."""
+        """Return the cross-entropy, reduced as :func:`cross_entropy` does it.
+
+        Parameters
+        ----------
+        reduction, denominator, z_loss, confidence_penalty
+            As for :func:`cross_entropy`.
+
+        Returns
+        -------
+        array
+            0-d, or of the shape of the rows for "none".
+
+        Raises
+        ------
+        TypeError, ValueError
+            As :func:`cross_entropy`.
+        """
         state = self.state
         like = state.exp_sum
         xp = namespace_of(like, "state")

@@ -45,6 +45,14 @@ class Measured(Structure):
         array
             The shape of the rows, with the classes at ``axis``.
 
+        Raises
+        ------
+        TypeError
+            If ``dtype`` is not a real floating dtype.
+        ValueError
+            If ``axis`` is out of range, or the targets have a tail bucket, whose mass belongs to no
+            single class.
+
         Examples
         --------
         >>> import numpy as np
@@ -116,6 +124,13 @@ class Measured(Structure):
         -------
         array
             The shape of the rows; float32 for half precision.
+
+        Raises
+        ------
+        TypeError
+            If ``x`` is not a floating-point array of the library of the targets.
+        ValueError
+            If ``x`` has another shape, or the targets have a tail bucket.
 
         Examples
         --------

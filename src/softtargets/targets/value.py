@@ -241,6 +241,13 @@ class Targets(Smoothable):
         -------
         Targets
 
+        Raises
+        ------
+        TypeError
+            If ``class_weight`` is not an array of numbers of the library of the targets.
+        ValueError
+            If it has another shape, or a weight is negative or not finite.
+
         Examples
         --------
         >>> import numpy as np
