@@ -9,6 +9,7 @@ from softtargets._array.dtypes import (
     FLOATING,
     INTEGER,
     check_floating,
+    default_floating,
     dtype_name,
     index_dtype,
     promote,
@@ -141,16 +142,25 @@ def _check_amount_array(
     check_shape(value, argument, *shapes)
 
 
+def same_values(xp: Namespace, first: Array | None, second: Array | None) -> bool:
+    """Whether two arrays of one shape are the same, as far as looking is free."""
+    if first is None or second is None or first is second:
+        return first is second
+    return look(xp.all(first == second)) is True
+
+
 def check_class_vector(
     xp: Namespace, value: Array, argument: str, like: Array, like_name: str, num_classes: int
 ) -> Array:
-    """Check one number of at least 0 per class."""
+    """Return one number of at least 0 per class, as floats."""
     check_follows(xp, like, like_name, value, argument)
     if dtype_name(value) not in FLOATING | INTEGER:
         errors.bad_type(argument, "have a real dtype", dtype_name(value))
     check_shape(value, argument, (num_classes,))
     check_not_negative(xp, value, argument)
-    return value
+    if dtype_name(value) in INTEGER:
+        return xp.astype(value, default_floating(xp))
+    return promote(xp, value)
 
 
 def check_distributions(

@@ -84,7 +84,7 @@ def make_problem(
     value = _as_targets(xp, logits, targets, axis, full, ignore_index, where, context)
     value = value.smooth(_rows_of(where, label_smoothing), prior=prior, spread=spread)
     if class_weight is not None:
-        check_class_vector(xp, class_weight, "class_weight", logits, "logits", count)
+        class_weight = check_class_vector(xp, class_weight, "class_weight", logits, "logits", count)
     penalties = Penalties(
         check_penalty(xp, z_loss, "z_loss", logits),
         check_penalty(xp, confidence_penalty, "confidence_penalty", logits),

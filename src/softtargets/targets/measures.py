@@ -12,9 +12,9 @@ from softtargets._array.dtypes import (
     default_floating,
     dtype_name,
 )
-from softtargets._array.namespaces import beside, check_follows
+from softtargets._array.namespaces import beside, check_follows, is_number
 from softtargets._array.operations import as_column
-from softtargets._array.traits import is_eager, quiet
+from softtargets._array.traits import is_eager, may_look, quiet
 from softtargets.targets.parts import Dense
 from softtargets.targets.rows import Rows
 from softtargets.targets.structure import Structure, normal_form
@@ -66,6 +66,9 @@ class Measured(Structure):
         rows, like = self._form(self._compute_dtype(wanted))
         _refuse_bucket(rows)
         matrix = rows.add_to(xp, xp.zeros_like(like))
+        if not is_number(rows.mass) and not may_look(self._like):
+            # A bad label that nobody could look at: no part of the row is to be trusted.
+            matrix = xp.where(xp.isnan(rows.mass), xp.nan, matrix)
         array = xp.reshape(xp.astype(matrix, wanted, copy=False), self.shape)
         return array if position == len(self.row_shape) else xp.moveaxis(array, -1, position)
 

@@ -149,4 +149,6 @@ def _cut(xp: Namespace, value: Amount, shape: tuple[int, ...], index: object) ->
     if getattr(index, "ndim", 0) == 1 and "int" in str(index.dtype):  # type: ignore[attr-defined]
         return xp.take(value, index, axis=0)
     key = index if isinstance(index, tuple) else (index,)
-    return value[(*key, slice(None))]
+    # The standard wants an ellipsis where axes are left out.
+    rest = () if any(k is Ellipsis for k in key) else (Ellipsis,)
+    return value[(*key, *rest, slice(None))]

@@ -10,6 +10,7 @@ from softtargets._array.checks import (
     check_fraction,
     check_int,
     check_option,
+    same_values,
 )
 from softtargets._array.namespaces import check_follows, is_number, namespace_of
 from softtargets.constants import IGNORE_INDEX
@@ -218,7 +219,7 @@ class Targets(Smoothable):
         check_follows(self._xp, self._like, "targets", other._like, "other")
         if other.shape != self.shape:
             errors.bad_value("other", f"have shape {self.shape}", other.shape)
-        if self.class_weight is not other.class_weight:
+        if not same_values(self._xp, self.class_weight, other.class_weight):
             errors.bad_value("other", "have the same class weights", "other class weights")
         if self.support is not other.support:
             errors.bad_value("other", "have the same renormalized classes", "other classes")
@@ -257,7 +258,9 @@ class Targets(Smoothable):
         array([[0.25, 3.  ]])
         """
         like, count = self._like, self.num_classes
-        check_class_vector(self._xp, class_weight, "class_weight", like, "targets", count)
+        class_weight = check_class_vector(
+            self._xp, class_weight, "class_weight", like, "targets", count
+        )
         if self.class_weight is not None:
             class_weight = self.class_weight * class_weight
         return replace(self, class_weight=class_weight)
