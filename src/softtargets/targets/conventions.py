@@ -10,7 +10,7 @@ from typing import Literal
 from softtargets._array import errors
 from softtargets._array.checks import check_count, check_fraction, check_option
 from softtargets._array.namespaces import is_number, namespace_of
-from softtargets._array.traits import look
+from softtargets._array.traits import look, quiet
 from softtargets.typing import Amount
 
 Convention = Literal["all", "others", "classy"]
@@ -98,7 +98,8 @@ def convert_smoothing(
     value = check_fraction(
         xp, label_smoothing, "label_smoothing", label_smoothing, "label_smoothing", [shape]
     )
-    result = _convert(value, count, source, to)
+    with quiet(xp):
+        result = _convert(value, count, source, to)
     if look(xp.all((result >= 0) & (result <= 1))) is False:
         _refuse("an array", source, to)
     return result

@@ -7,8 +7,10 @@ it would give to others.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from softtargets._array.namespaces import as_array, beside, is_number
+from softtargets._array.checks import check_values
+from softtargets._array.namespaces import as_array, beside
 from softtargets._array.operations import as_column, column, gate, total
+from softtargets._array.traits import may_look
 from softtargets.targets.parts import Spill
 from softtargets.targets.rows import Other, Vector
 from softtargets.targets.setting import Setting
@@ -45,7 +47,8 @@ def spread_out(setting: Setting, spill: Spill, amount: Amount, entries: Entries)
         if prior.ndim == 2:
             return _matrix(setting, prior, amount, entries, others=spill.spread == "others")
     u = _vector(setting, prior)
-    amount = _refuse_empty(setting, u, amount)
+    if u is not None and setting.allowed is not None:
+        amount = _refuse_empty(setting, _sum(setting, u), amount)
     if spill.spread == "all":
         return _all(setting, u, total(setting.xp, amount, entries.per_row))
     amount = as_column(setting.xp, amount, setting.like)
@@ -65,13 +68,15 @@ def _vector(setting: Setting, prior: Array | None) -> Array | None:
     return u / xp.where(mass == 0, 1.0, mass)
 
 
-def _refuse_empty(setting: Setting, u: Array | None, amount: Amount) -> Amount:
-    """Return ``amount``, nan where it is not 0 but the mask leaves nothing of the prior."""
-    if u is None or setting.allowed is None:
-        return amount
+def _refuse_empty(setting: Setting, reach: Array, amount: Amount) -> Array:
+    """Return ``amount``, unless the mask leaves nothing of the prior: then raise, or return nan."""
     xp = setting.xp
     amount = as_column(xp, amount, setting.like)
-    return xp.where((_sum(setting, u) == 0) & (amount != 0), xp.nan, amount)
+    empty = (reach <= 0) & (amount != 0)
+    if may_look(reach):
+        rule = "have mass on classes that class_mask keeps"
+        check_values(xp, xp.broadcast_to(reach, empty.shape), "prior", rule, empty)
+    return xp.where(empty, xp.nan, amount)
 
 
 def _all(setting: Setting, u: Array | None, amount: Amount) -> Spread:
@@ -114,16 +119,13 @@ def _matrix(
     """Spread over the row of each entry's class, which is made dense."""
     xp = setting.xp
     own: Amount = 0.0
+    if setting.allowed is not None:
+        amount = _refuse_empty(setting, entries.at(_reach(setting, prior)), amount)
     if others:
         eye = xp.eye(prior.shape[0], dtype=prior.dtype, **beside(setting.like))
         prior = prior * (1 - eye)
     if others or setting.allowed is not None:
-        allowed = gate(xp, setting.allowed, 1.0, 0.0, setting.like)
-        if is_number(allowed):
-            reach = _sum(setting, prior)[:, 0][None, :]
-        else:
-            reach = xp.matmul(allowed, xp.permute_dims(prior, (1, 0)))
-        share = entries.at(reach)
+        share = entries.at(_reach(setting, prior))
         alone = share <= 0
         amount = as_column(xp, amount, setting.like)
         own = xp.where(alone, amount, 0.0)
@@ -131,6 +133,14 @@ def _matrix(
     rows = gate(xp, setting.allowed, entries.combine(amount, prior), 0.0, setting.like)
     rows = setting.weighted(rows)
     return Spread(own, dense=(rows,), mass=_sum(setting, rows))
+
+
+def _reach(setting: Setting, prior: Array) -> Array:
+    """Return what each row of a matrix prior has on the classes that take part."""
+    if setting.allowed is None:
+        return _sum(setting, prior)[:, 0][None, :]
+    allowed = setting.xp.astype(setting.allowed, prior.dtype)
+    return setting.xp.matmul(allowed, setting.xp.permute_dims(prior, (1, 0)))
 
 
 def _sum(setting: Setting, matrix: Array) -> Array:
