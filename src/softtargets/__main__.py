@@ -1,0 +1,7 @@
+"""``python -m softtargets``."""
+
+import sys
+
+from softtargets.cli import main
+
+sys.exit(main())
