@@ -190,7 +190,7 @@ def docs(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/test_examples.py", "tests/test_docs.py")
 
 
-@nox.session
+@nox.session(reuse_venv=False)  # pip would keep an older wheel of the same version
 def build(session: nox.Session) -> None:
     """The wheel, tested by the tests of the source distribution where there is no ``src``."""
     made = Path(session.create_tmp()).resolve()

@@ -9,6 +9,9 @@ from softtargets._array.namespaces import beside, is_number
 from softtargets._array.traits import is_eager, may_write
 from softtargets.typing import Amount, Array, Namespace
 
+#: Entries of a piece of a long sum.
+_PIECE = 2**12
+
 
 def product(xp: Namespace, weight: Amount, values: Array) -> Array:
     """Return ``weight * values`` where a weight of zero switches an infinity off: 0 * inf is 0.
@@ -32,13 +35,26 @@ def gate(
     return xp.where(keep, amount, otherwise)
 
 
+def row_sums(xp: Namespace, matrix: Array) -> Array:
+    """Return the sum of each row as a column, the same bits for any number of threads.
+
+    Torch cuts the sum of a single long row by thread; short rows, summed in turn, it does not cut.
+    """
+    classes = matrix.shape[1]
+    if matrix.shape[0] != 1 or classes <= 2 * _PIECE or not is_eager(matrix):
+        return xp.sum(matrix, axis=1, keepdims=True)
+    cut = classes - classes % _PIECE
+    pieces = xp.sum(xp.reshape(matrix[:, :cut], (-1, _PIECE)), axis=1)
+    return row_sums(xp, xp.concat([pieces[None, :], matrix[:, cut:]], axis=1))
+
+
 def total(xp: Namespace, amount: Amount, count: int) -> Amount:
     """Return the sum over the entries of each row; a number stands for ``count`` equal entries."""
     if is_number(amount):
         return amount * count
     if amount.shape[1] == 1:
         return amount if count == 1 else amount * count
-    return xp.sum(amount, axis=1, keepdims=True)
+    return row_sums(xp, amount)
 
 
 def is_label(xp: Namespace, labels: Array, num_classes: int) -> Array:

@@ -60,7 +60,10 @@ def is_eager(array: Array) -> bool:
 def may_write(array: Array) -> bool:
     """Whether arrays of this kind may be changed in place, also at positions in arrays."""
     if is_torch(array):
-        return _is_plain_torch(array) and not array.requires_grad
+        import torch
+
+        recorded = array.requires_grad and torch.is_grad_enabled()
+        return _is_plain_torch(array) and not recorded
     # CuPy follows NumPy here; the others are immutable, lazy, or refuse index arrays.
     return is_numpy(array) or is_cupy(array)
 
@@ -76,12 +79,17 @@ def stop_gradient(array: Array) -> Array:
         import jax
 
         return jax.lax.stop_gradient(array)
-    return detach(array)
-
-
-def detach(array: Array) -> Array:
-    """Return a torch tensor without its history, and any other value as it is."""
     return array.detach() if is_torch(array) else array
+
+
+def unrecorded(array: Array) -> contextlib.AbstractContextManager[Any]:
+    """Return a context in which torch's autograd records nothing, if ``array`` is a tensor."""
+    if is_torch(array):
+        import torch
+
+        context: contextlib.AbstractContextManager[Any] = torch.no_grad()
+        return context
+    return contextlib.nullcontext()
 
 
 def quiet(xp: Namespace) -> contextlib.AbstractContextManager[Any]:

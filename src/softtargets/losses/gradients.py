@@ -9,7 +9,7 @@ from softtargets._array.axes import from_rows
 from softtargets._array.checks import check_shape
 from softtargets._array.dtypes import dtype_name
 from softtargets._array.namespaces import check_follows, namespace_of
-from softtargets._array.traits import detach, may_write
+from softtargets._array.traits import may_write, unrecorded
 from softtargets.execution.run import row_losses_and_gradient
 from softtargets.losses.cross_entropy import cross_entropy
 from softtargets.losses.problem import make_problem
@@ -20,17 +20,18 @@ Evaluate = Callable[..., tuple[Array, Array]]
 
 def _softmax_loss(logits: Array, targets: object, **options: Any) -> tuple[Array, Array]:
     """Return value and gradient of a loss that is a function of the softmax state."""
-    problem = make_problem(detach(logits), targets, **options)
-    losses, gradient = row_losses_and_gradient(
-        problem.xp,
-        problem.matrix,
-        problem.rows,
-        problem.dtype,
-        problem.penalties,
-        problem.reducer.scale(),
-    )
-    shape = tuple(logits.shape)
-    return problem.reducer.value(losses), from_rows(problem.xp, gradient, shape, problem.axis)
+    with unrecorded(logits):
+        problem = make_problem(logits, targets, **options)
+        losses, gradient = row_losses_and_gradient(
+            problem.xp,
+            problem.matrix,
+            problem.rows,
+            problem.dtype,
+            problem.penalties,
+            problem.reducer.scale(),
+        )
+        shape = tuple(logits.shape)
+        return problem.reducer.value(losses), from_rows(problem.xp, gradient, shape, problem.axis)
 
 
 #: How to evaluate each public loss with its gradient.

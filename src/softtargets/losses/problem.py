@@ -103,10 +103,6 @@ def make_problem(
     if not whole:
         rows = rows.classes(xp, first_class, _stand_in(xp, matrix, block, dtype))
     weight = _sample_weight(xp, logits, sample_weight, shape, like, rows)
-    if denominator is not None:
-        if reduction != "mean":
-            errors.bad_value("denominator", "be None unless reduction is 'mean'", denominator)
-        denominator = check_penalty(xp, denominator, "denominator", logits, positive=True)
     reducer = make_reducer(xp, reduction, rows.row_weight, like, shape, weight, denominator)
     return Problem(xp, logits, axis, matrix, dtype, rows, reducer, penalties)
 
@@ -125,6 +121,9 @@ def _check_block(first_class: int, num_classes: int | None, block: int) -> int:
     """Return the number of all classes."""
     first = check_int(first_class, "first_class")
     count = block if num_classes is None else check_count(num_classes, "num_classes")
+    if count < block:
+        rule = f"be at least {block}, the number of classes of logits"
+        errors.bad_value("num_classes", rule, count)
     if not 0 <= first <= count - block:
         errors.bad_value("first_class", f"be in [0, {count - block}]", first)
     return count

@@ -8,8 +8,10 @@ for a label without class weights. A denominator that is handed in replaces the 
 
 from dataclasses import dataclass
 
+from softtargets._array import errors
+from softtargets._array.checks import check_penalty
 from softtargets._array.namespaces import as_array, is_number
-from softtargets._array.operations import as_column
+from softtargets._array.operations import as_column, row_sums
 from softtargets._array.traits import quiet
 from softtargets.typing import Amount, Array, Namespace, Reduction
 
@@ -36,7 +38,7 @@ class Reducer:
             losses = losses * self.sample_weight
         if self.row_shape is not None:
             return xp.reshape(losses, self.row_shape)
-        total = xp.sum(xp.reshape(losses, (-1,)))
+        total = _sum(xp, losses)
         if self.denominator is None:
             return total
         empty = self.denominator == 0
@@ -65,6 +67,10 @@ def make_reducer(
     denominator: Amount | None,
 ) -> Reducer:
     """Return the reducer of one call; ``like`` has its rows, and the dtype of its losses."""
+    if denominator is not None:
+        if reduction != "mean":
+            errors.bad_value("denominator", "be None unless reduction is 'mean'", denominator)
+        denominator = check_penalty(xp, denominator, "denominator", like, positive=True)
     if reduction != "mean":
         return Reducer(xp, sample_weight, None, row_shape if reduction == "none" else None)
     if denominator is None:
@@ -79,4 +85,9 @@ def _total_weight(
     weight = row_weight if sample_weight is None else row_weight * sample_weight
     if is_number(weight):
         return weight * like.shape[0]
-    return xp.sum(xp.broadcast_to(as_column(xp, weight, like), (like.shape[0], 1)))
+    return _sum(xp, xp.broadcast_to(as_column(xp, weight, like), (like.shape[0], 1)))
+
+
+def _sum(xp: Namespace, column: Array) -> Array:
+    """Return the sum of a column as a 0-d array."""
+    return row_sums(xp, xp.reshape(column, (1, -1)))[0, 0]

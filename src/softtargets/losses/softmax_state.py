@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from softtargets._array import errors
 from softtargets._array.checks import check_option, check_penalty
+from softtargets._array.dtypes import MAXIMUM, dtype_name
 from softtargets._array.namespaces import namespace_of
 from softtargets._array.traits import quiet
 from softtargets.losses.problem import make_problem
@@ -171,7 +172,7 @@ class SoftmaxState:
 
     def logsumexp(self) -> Array:
         """Return log sum_k exp(x_k) of each row."""
-        return self._rows(self.state.logsumexp())
+        return self._true_infinity(self.state.logsumexp())
 
     def entropy(self) -> Array:
         """Return the entropy of the softmax of each row, in nats."""
@@ -179,11 +180,17 @@ class SoftmaxState:
 
     def mean_logit(self) -> Array:
         """Return the mean of the logits of each row under its softmax."""
-        return self._rows(self.state.mean_logit())
+        return self._true_infinity(self.state.mean_logit())
 
     def variance(self) -> Array:
         """Return the variance of the logits of each row under its softmax."""
         return self._rows(self.state.variance())
+
+    def _true_infinity(self, column: Array) -> Array:
+        """Return a column with the infinity that the largest finite number stands for."""
+        xp = namespace_of(column, "state")
+        infinite = self.state.maximum == MAXIMUM[dtype_name(column)]
+        return self._rows(xp.where(infinite, xp.inf, column))
 
     def _rows(self, column: Array) -> Array:
         return namespace_of(column, "state").reshape(column, self.row_shape)

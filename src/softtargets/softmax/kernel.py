@@ -6,7 +6,7 @@
 from typing import NamedTuple
 
 from softtargets._array.dtypes import BELOW_MAXIMUM, MAXIMUM, dtype_name
-from softtargets._array.operations import as_column, product
+from softtargets._array.operations import as_column, product, row_sums
 from softtargets._array.traits import look, may_look, stop_gradient
 from softtargets.softmax.state import Penalties, RowState, TailState
 from softtargets.targets.rows import Rows, Tail
@@ -32,13 +32,13 @@ def forward(xp: Namespace, x: Array, rows: Rows, *, moments: int = 0) -> Pass:
     exp_dot = product(xp, e, z) if moments else None
     state = RowState(
         maximum=maximum,
-        exp_sum=_sum(xp, e),
+        exp_sum=row_sums(xp, e),
         target_dot=rows.dot(xp, z),
         target_mass=rows.mass,
         row_weight=rows.row_weight,
         tails=tuple(_tail(xp, z, tail)[0] for tail in rows.tails),
-        exp_dot=_sum(xp, exp_dot) if exp_dot is not None else None,
-        exp_square=_sum(xp, product(xp, exp_dot, z)) if moments > 1 else None,
+        exp_dot=row_sums(xp, exp_dot) if exp_dot is not None else None,
+        exp_square=row_sums(xp, product(xp, exp_dot, z)) if moments > 1 else None,
     )
     return Pass(state, z, e)
 
@@ -99,8 +99,4 @@ def _tail(xp: Namespace, z: Array, tail: Tail) -> tuple[TailState, Array]:
     rest = xp.where(tail.listed, -xp.inf, z)
     maximum = stop_gradient(xp.max(rest, axis=1, keepdims=True))
     e = xp.exp(rest - xp.where(maximum == -xp.inf, 0.0, maximum))
-    return TailState(tail.amount, maximum, _sum(xp, e)), e
-
-
-def _sum(xp: Namespace, matrix: Array) -> Array:
-    return xp.sum(matrix, axis=1, keepdims=True)
+    return TailState(tail.amount, maximum, row_sums(xp, e)), e

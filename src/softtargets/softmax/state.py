@@ -153,11 +153,13 @@ class RowState:
         move = xp.where(self.maximum == -xp.inf, 0.0, self.maximum - shift)
         # In a block without finite logits every sum is 0, so any factor will do.
         factor = xp.exp(move)
+        # So far down nothing is left: 0 times a square that overflows must not be nan.
+        near = xp.where(factor == 0, 0.0, move)
         exp_dot, exp_square = self.exp_dot, self.exp_square
         if exp_dot is not None and exp_square is not None:
-            exp_square = factor * (exp_square + move * (2 * exp_dot + move * self.exp_sum))
+            exp_square = factor * (exp_square + near * (2 * exp_dot + near * self.exp_sum))
         if exp_dot is not None:
-            exp_dot = factor * (exp_dot + move * self.exp_sum)
+            exp_dot = factor * (exp_dot + near * self.exp_sum)
         return replace(
             self,
             exp_sum=factor * self.exp_sum,

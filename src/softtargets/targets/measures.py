@@ -13,7 +13,7 @@ from softtargets._array.dtypes import (
     dtype_name,
 )
 from softtargets._array.namespaces import beside, check_follows, is_number
-from softtargets._array.operations import as_column
+from softtargets._array.operations import as_column, row_sums
 from softtargets._array.traits import is_eager, may_look, quiet
 from softtargets.targets.parts import Dense
 from softtargets.targets.rows import Rows
@@ -112,7 +112,7 @@ class Measured(Structure):
             block = slice(start, min(start + step, count))
             a = rows[block].add_to(xp, xp.zeros_like(like[block, :]))
             log = xp.log(xp.where(a > 0, a, 1.0))
-            blocks.append(xp.sum(a * -log, axis=1))
+            blocks.append(row_sums(xp, a * -log)[:, 0])
         return xp.reshape(blocks[0] if len(blocks) == 1 else xp.concat(blocks), self.row_shape)
 
     def dot(self, x: Array) -> Array:

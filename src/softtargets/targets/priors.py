@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from softtargets._array.checks import check_values
 from softtargets._array.namespaces import as_array, beside
-from softtargets._array.operations import as_column, column, gate, total
+from softtargets._array.operations import as_column, column, gate, row_sums, total
 from softtargets._array.traits import may_look
 from softtargets.targets.parts import Spill
 from softtargets.targets.rows import Other, Vector
@@ -144,4 +144,4 @@ def _reach(setting: Setting, prior: Array) -> Array:
 
 
 def _sum(setting: Setting, matrix: Array) -> Array:
-    return setting.xp.sum(matrix, axis=1, keepdims=True)
+    return row_sums(setting.xp, matrix)

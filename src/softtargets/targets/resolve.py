@@ -6,7 +6,7 @@ from dataclasses import replace
 from softtargets._array import errors
 from softtargets._array.checks import check_values
 from softtargets._array.namespaces import is_number
-from softtargets._array.operations import column, gate, is_label, lookup, pick, total
+from softtargets._array.operations import column, gate, is_label, lookup, pick, row_sums, total
 from softtargets._array.traits import may_look
 from softtargets.targets.parts import Bucket, Dense, Labels, Part
 from softtargets.targets.priors import Entries, spread_out
@@ -128,9 +128,9 @@ class _Resolver:
         own = own + self.spill(part, entry, entries)
         own = setting.weighted(own)
         self.dense.append(own)
-        self.mass = self.mass + xp.sum(own, axis=1, keepdims=True)
+        self.mass = self.mass + row_sums(xp, own)
         base = setting.weighted(entry(part.base))
-        self.row_weight = self.row_weight + xp.sum(base, axis=1, keepdims=True)
+        self.row_weight = self.row_weight + row_sums(xp, base)
         self.kept.append(None)
 
     def add_bucket(self, part: Bucket) -> None:

@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from softtargets._array.namespaces import is_number
-from softtargets._array.operations import add_at, as_column, is_label, pick, product, total
+from softtargets._array.operations import (
+    add_at,
+    as_column,
+    is_label,
+    pick,
+    product,
+    row_sums,
+    total,
+)
 from softtargets.typing import Amount, Array, Namespace
 
 
@@ -48,7 +56,7 @@ class Other:
 
     def mass(self, xp: Namespace) -> Array:
         """Return the mass of each row."""
-        return self.amount * xp.sum(self.without_label(xp, self.u), axis=1, keepdims=True)
+        return self.amount * row_sums(xp, self.without_label(xp, self.u))
 
 
 @dataclass(frozen=True)
@@ -90,17 +98,17 @@ class Rows:
             picked = product(xp, point.amount, pick(xp, values, point.labels))
             result = result + total(xp, picked, count)
         if self.has_uniform:
-            row_sum = xp.sum(values, axis=1, keepdims=True)
+            row_sum = row_sums(xp, values)
             result = result + product(xp, self.uniform, row_sum)
         for vector in self.vectors:
-            row_sum = xp.sum(product(xp, vector.u, values), axis=1, keepdims=True)
+            row_sum = row_sums(xp, product(xp, vector.u, values))
             result = result + product(xp, vector.amount, row_sum)
         for other in self.others:
             weighted = product(xp, other.u, other.without_label(xp, values))
-            row_sum = xp.sum(weighted, axis=1, keepdims=True)
+            row_sum = row_sums(xp, weighted)
             result = result + product(xp, other.amount, row_sum)
         for block in self.dense:
-            result = result + xp.sum(product(xp, block, values), axis=1, keepdims=True)
+            result = result + row_sums(xp, product(xp, block, values))
         return result
 
     def add_to(self, xp: Namespace, matrix: Array, scale: Amount = 1.0) -> Array:
@@ -156,13 +164,13 @@ class Rows:
             mass = mass + total(xp, amount, labels.shape[1])
         vectors = tuple(Vector(v.amount, cut(v.u)) for v in self.vectors)
         for vector in vectors:
-            mass = mass + vector.amount * xp.sum(vector.u, axis=1, keepdims=True)
+            mass = mass + vector.amount * row_sums(xp, vector.u)
         others = tuple(Other(o.label - start, o.amount, cut(o.u)) for o in self.others)
         for other in others:
             mass = mass + other.mass(xp)
         dense = tuple(cut(block) for block in self.dense)
         for block in dense:
-            mass = mass + xp.sum(block, axis=1, keepdims=True)
+            mass = mass + row_sums(xp, block)
         tails = tuple(Tail(t.amount, cut(t.listed)) for t in self.tails)
         return replace(
             self,
