@@ -54,7 +54,37 @@ def total(xp: Namespace, amount: Amount, count: int) -> Amount:
         return amount * count
     if amount.shape[1] == 1:
         return amount if count == 1 else amount * count
-    return row_sums(xp, amount)
+    return ordered_sums(xp, amount)
+
+
+def ordered_sums(xp: Namespace, matrix: Array) -> Array:
+    """Return the sum along the last axis, which stays, added in halves.
+
+    Every library adds in an order of its own; this gives the same bits on all.
+    """
+    while matrix.shape[-1] > 1:
+        half = matrix.shape[-1] // 2
+        odd = matrix[..., 2 * half :]
+        matrix = matrix[..., :half] + matrix[..., half : 2 * half]
+        if odd.shape[-1]:
+            matrix = xp.concat([matrix, odd], axis=-1)
+    return matrix
+
+
+def quotient(xp: Namespace, dividend: Amount, divisor: Amount) -> Amount:
+    """Return ``dividend / divisor``, rounded once.
+
+    XLA multiplies by the reciprocal of a divisor that it has to broadcast, and torch divides a
+    number by a tensor in the same way.
+    """
+    if is_number(dividend) and is_number(divisor):
+        return dividend / divisor
+    if is_number(dividend):
+        dividend = xp.full_like(divisor, float(dividend))
+    if is_number(divisor):
+        divisor = xp.full_like(dividend, float(divisor))
+    dividend, divisor = xp.broadcast_arrays(dividend, divisor)
+    return dividend / divisor
 
 
 def is_label(xp: Namespace, labels: Array, num_classes: int) -> Array:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from softtargets._array.checks import check_values
 from softtargets._array.namespaces import as_array, beside
-from softtargets._array.operations import as_column, column, gate, row_sums, total
+from softtargets._array.operations import as_column, column, gate, ordered_sums, quotient, total
 from softtargets._array.traits import may_look
 from softtargets.targets.parts import Spill
 from softtargets.targets.rows import Other, Vector
@@ -65,7 +65,7 @@ def _vector(setting: Setting, prior: Array | None) -> Array | None:
         return u
     u = xp.where(allowed, u, 0.0)
     mass = _sum(setting, u)
-    return u / xp.where(mass == 0, 1.0, mass)
+    return quotient(xp, u, xp.where(mass == 0, 1.0, mass))
 
 
 def _refuse_empty(setting: Setting, reach: Array, amount: Amount) -> Array:
@@ -82,8 +82,8 @@ def _refuse_empty(setting: Setting, reach: Array, amount: Amount) -> Array:
 def _all(setting: Setting, u: Array | None, amount: Amount) -> Spread:
     if u is None:
         if setting.class_weight is None:
-            return Spread(uniform=amount / setting.num_classes, mass=amount)
-        amount, u = amount / setting.num_classes, setting.class_weight
+            return Spread(uniform=quotient(setting.xp, amount, setting.num_classes), mass=amount)
+        amount, u = quotient(setting.xp, amount, setting.num_classes), setting.class_weight
         return Spread(vectors=(Vector(amount, u),), mass=amount * _sum(setting, u))
     vector = Vector(amount, setting.weighted(u))
     mass = amount if setting.class_weight is None else amount * _sum(setting, vector.u)
@@ -99,7 +99,7 @@ def _others(setting: Setting, u: Array | None, amount: Array, entries: Entries) 
     else:
         rest = 1 - entries.at(u)
     alone = rest <= 0
-    needed = xp.where(alone, 0.0, amount / xp.where(alone, 1.0, rest))
+    needed = xp.where(alone, 0.0, quotient(xp, amount, xp.where(alone, 1.0, rest)))
     own = xp.where(alone, amount, 0.0)
     if entries.labels is None:
         # Every class gives to all others: what class k gives never comes back to it.
@@ -129,7 +129,7 @@ def _matrix(
         alone = share <= 0
         amount = as_column(xp, amount, setting.like)
         own = xp.where(alone, amount, 0.0)
-        amount = xp.where(alone, 0.0, amount / xp.where(alone, 1.0, share))
+        amount = xp.where(alone, 0.0, quotient(xp, amount, xp.where(alone, 1.0, share)))
     rows = gate(xp, setting.allowed, entries.combine(amount, prior), 0.0, setting.like)
     rows = setting.weighted(rows)
     return Spread(own, dense=(rows,), mass=_sum(setting, rows))
@@ -144,4 +144,4 @@ def _reach(setting: Setting, prior: Array) -> Array:
 
 
 def _sum(setting: Setting, matrix: Array) -> Array:
-    return row_sums(setting.xp, matrix)
+    return ordered_sums(setting.xp, matrix)

@@ -10,6 +10,7 @@ from softtargets._array.checks import (
 )
 from softtargets._array.dtypes import EPSILON, check_floating, dtype_name, promote
 from softtargets._array.namespaces import check_follows, namespace_of
+from softtargets._array.operations import ordered_sums, quotient
 from softtargets._array.traits import may_look
 from softtargets.targets.parts import Bucket, Dense, Labels, Part
 from softtargets.typing import Array, Tail
@@ -47,8 +48,9 @@ def top_k_parts(
     xp = namespace_of(labels, "labels")
     check_follows(xp, labels, "labels", weights, "weights")
     check_floating(weights, "weights")
-    if labels.ndim == 0:
-        errors.bad_value("labels", "have an axis of classes", tuple(labels.shape))
+    if labels.ndim == 0 or labels.shape[-1] == 0:
+        rule = "have a last axis of at least one class"
+        errors.bad_value("labels", rule, tuple(labels.shape))
     check_shape(weights, "weights", tuple(labels.shape), context="the shape of labels")
     tolerance = EPSILON[dtype_name(weights)] ** 0.5
     weights = promote(xp, weights)
@@ -56,7 +58,7 @@ def top_k_parts(
     if kept is not None:
         weights = xp.where(kept, weights, 0.0)
     check_not_negative(xp, weights, "weights")
-    mass = xp.sum(weights, axis=-1, keepdims=True)
+    mass = ordered_sums(xp, weights)
     if may_look(weights):
         over = mass > 1 + tolerance
         check_values(xp, mass, "rows of weights", "sum to at most 1", over)
@@ -68,6 +70,6 @@ def top_k_parts(
         if kept is not None:
             rest = xp.where(xp.any(kept, axis=-1, keepdims=True), rest, 0.0)
         return (listed, Bucket(labels=index, kept=kept, mass=rest)), None
-    share = weights / xp.where(mass == 0, 1.0, mass)
+    share = quotient(xp, weights, xp.where(mass == 0, 1.0, mass))
     listed = Labels(labels=index, kept=kept, bad=bad, weight=share, base=share)
     return (listed,), listed
