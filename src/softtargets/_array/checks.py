@@ -177,6 +177,13 @@ def check_distributions(
     check_values(xp, sums, f"{prefix}{argument}", "sum to 1", off if where is None else off & where)
 
 
+def _label_rule(num_classes: int, ignore_index: int) -> str:
+    rule = f"be in [0, {num_classes})"
+    if 0 <= ignore_index < num_classes:
+        return rule
+    return f"{rule} or ignore_index {ignore_index}"
+
+
 def check_labels(
     labels: Array,
     num_classes: int,
@@ -199,10 +206,8 @@ def check_labels(
     never = ignore_index < 0 and name.startswith("u")
     ignored = xp.zeros_like(inside) if never else index == ignore_index
     bad = ~(inside | ignored) if where is None else where & ~(inside | ignored)
-    rule = f"be in [0, {num_classes})"
-    if ignore_index < 0 or ignore_index >= num_classes:
-        rule += f" or ignore_index {ignore_index}"
-    check_values(xp, labels, argument, rule, bad)
+    if may_look(labels):
+        check_values(xp, labels, argument, _label_rule(num_classes, ignore_index), bad)
     if look(xp.any(bad)) is None:
         return xp.where(inside, index, 0), ~ignored, bad
     if look(xp.any(ignored)):

@@ -40,9 +40,10 @@ def row_sums(xp: Namespace, matrix: Array) -> Array:
 
     Torch cuts the sum of a single long row by thread; short rows, summed in turn, it does not cut.
     """
-    classes = matrix.shape[1]
-    if matrix.shape[0] != 1 or classes <= 2 * _PIECE or not is_eager(matrix):
+    # Sizes are not looked at in traced code, where they would become constants.
+    if not is_eager(matrix) or matrix.shape[0] != 1 or matrix.shape[1] <= 2 * _PIECE:
         return xp.sum(matrix, axis=1, keepdims=True)
+    classes = matrix.shape[1]
     cut = classes - classes % _PIECE
     pieces = xp.sum(xp.reshape(matrix[:, :cut], (-1, _PIECE)), axis=1)
     return row_sums(xp, xp.concat([pieces[None, :], matrix[:, cut:]], axis=1))

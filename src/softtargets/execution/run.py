@@ -63,9 +63,11 @@ def _cut(scale: Amount, block: slice) -> Amount:
 
 def _plan(matrix: Array) -> Iterator[slice]:
     """Yield blocks of rows: of cache size on the host, all rows elsewhere."""
+    if not (may_write(matrix) and may_look(matrix)):
+        # Without a look at the number of rows, which would become a constant of traced code.
+        yield slice(None)
+        return
     count, classes = matrix.shape
-    size = count
-    if may_write(matrix) and may_look(matrix):
-        size = max(1, BLOCK_ENTRIES // classes)
-    for start in range(0, max(count, 1), max(size, 1)):
+    size = max(1, BLOCK_ENTRIES // classes)
+    for start in range(0, max(count, 1), size):
         yield slice(start, min(start + size, count))
