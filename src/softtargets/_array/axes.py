@@ -1,18 +1,31 @@
 """Between arrays with a class axis anywhere and matrices of rows x classes."""
 
 import math
+from typing import Any
 
 from softtargets._array import errors
+from softtargets._array.namespaces import is_integer
 from softtargets.typing import Array, Namespace
 
 
-def check_axis(axis: object, ndim: int) -> int:
+def check_axis(axis: Any, ndim: int) -> int:
     """Return ``axis`` counted from the front, or raise an error that names it."""
-    if not isinstance(axis, int) or isinstance(axis, bool):
+    if not is_integer(axis):
         errors.bad_type("axis", "be an int", type(axis).__name__)
     if not -ndim <= axis < ndim:
         errors.bad_value("axis", f"be in [{-ndim}, {ndim})", axis)
-    return axis % ndim
+    return int(axis) % ndim
+
+
+def check_class_axis(array: Array, argument: str, axis: Any) -> int:
+    """Return the class axis of ``array``, counted from the front, if it has classes there."""
+    shape = tuple(array.shape)
+    if not shape:
+        errors.bad_value(argument, "have a class axis", shape)
+    position = check_axis(axis, len(shape))
+    if shape[position] == 0:
+        errors.bad_value(argument, "have at least one class", shape, f"axis: {axis}")
+    return position
 
 
 def row_shape(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

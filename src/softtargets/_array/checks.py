@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection
+from typing import Any
 
 from softtargets._array import errors
 from softtargets._array.dtypes import (
@@ -15,7 +16,7 @@ from softtargets._array.dtypes import (
     promote,
 )
 from softtargets._array.kinds import is_array
-from softtargets._array.namespaces import check_follows, is_number, namespace_of
+from softtargets._array.namespaces import check_follows, is_integer, is_number, namespace_of
 from softtargets._array.traits import look, may_look
 from softtargets.typing import Amount, Array, Namespace
 
@@ -40,10 +41,8 @@ def check_int(value: object, argument: str) -> int:
     return _as_int(value, argument)
 
 
-def _as_int(value: object, argument: str) -> int:
-    if type(value) is int:
-        return value
-    if isinstance(value, bool) or not hasattr(value, "__index__") or is_array(value):
+def _as_int(value: Any, argument: str) -> int:
+    if not is_integer(value):
         errors.bad_type(argument, "be an int", type(value).__name__)
     return int(value)
 
@@ -126,6 +125,13 @@ def check_penalty(
     return promote(xp, value)
 
 
+def check_amount_kind(value: object, argument: str) -> None:
+    """Raise unless ``value``, which is no number, is an array."""
+    if not is_array(value):
+        received = repr(value) if isinstance(value, bool | str) else type(value).__name__
+        errors.bad_type(argument, "be a number or an array", received)
+
+
 def _check_amount_array(
     xp: Namespace,
     value: Array,
@@ -134,9 +140,7 @@ def _check_amount_array(
     like_name: str,
     shapes: Collection[tuple[int, ...]],
 ) -> None:
-    if isinstance(value, bool) or not is_array(value):
-        received = repr(value) if isinstance(value, bool | str) else type(value).__name__
-        errors.bad_type(argument, "be a number or an array", received)
+    check_amount_kind(value, argument)
     check_follows(xp, like, like_name, value, argument)
     check_floating(value, argument)
     check_shape(value, argument, *shapes)

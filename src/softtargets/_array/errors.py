@@ -22,11 +22,6 @@ def bad_type(argument: str, rule: str, received: object, context: str = "") -> N
     raise TypeError(_message(argument, rule, received, context))
 
 
-def conflict(first: str, second: str, rule: str, received: object) -> NoReturn:
-    """Raise the ValueError for two arguments that exclude each other."""
-    raise ValueError(f"{first} and {second} {rule}, got {received}")
-
-
 def mixed_libraries(first: str, second: str, first_library: str, second_library: str) -> NoReturn:
     """Raise the TypeError for arrays of two libraries."""
     raise TypeError(

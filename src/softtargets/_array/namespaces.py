@@ -15,6 +15,13 @@ def is_number(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
+def is_integer(value: object) -> bool:
+    """Whether ``value`` is a plain whole number: NumPy integers are, bool and arrays are not."""
+    if type(value) is int:
+        return True
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
 def namespace_of(array: Array, argument: str) -> Namespace:
     """Return the array API namespace of ``array``, or raise a TypeError that names ``argument``."""
     if not is_array(array):

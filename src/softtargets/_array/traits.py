@@ -68,6 +68,11 @@ def may_write(array: Array) -> bool:
     return is_numpy(array) or is_cupy(array)
 
 
+def may_fill(array: Array) -> bool:
+    """Whether a caller's array may be written into."""
+    return may_write(array) and not (is_numpy(array) and not array.flags.writeable)
+
+
 def look(flag: Array) -> bool | None:
     """Return the truth of a 0-d boolean array, or None where its value may not be looked at."""
     return bool(flag) if may_look(flag) else None

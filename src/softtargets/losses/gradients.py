@@ -9,7 +9,7 @@ from softtargets._array.axes import from_rows
 from softtargets._array.checks import check_shape
 from softtargets._array.dtypes import dtype_name
 from softtargets._array.namespaces import check_follows, namespace_of
-from softtargets._array.traits import may_write, unrecorded
+from softtargets._array.traits import may_fill, unrecorded
 from softtargets.execution.run import row_losses_and_gradient
 from softtargets.losses.cross_entropy import cross_entropy
 from softtargets.losses.problem import make_problem
@@ -105,5 +105,5 @@ def _check_out(logits: Array, out: Array) -> None:
     check_shape(out, "out", tuple(logits.shape), context="the shape of logits")
     if dtype_name(out) != dtype_name(logits):
         errors.bad_type("out", f"have the dtype {dtype_name(logits)} of logits", dtype_name(out))
-    if not may_write(out):
+    if not may_fill(out):
         errors.bad_type("out", "be an array that can be written into", type(out).__name__)

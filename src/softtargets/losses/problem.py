@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from softtargets._array import errors
-from softtargets._array.axes import check_axis, row_shape, to_rows
+from softtargets._array.axes import check_class_axis, row_shape, to_rows
 from softtargets._array.checks import (
     check_bool,
     check_class_vector,
@@ -68,9 +68,7 @@ def make_problem(
     """
     xp = namespace_of(logits, "logits")
     check_floating(logits, "logits")
-    given, axis = axis, check_axis(axis, logits.ndim)
-    if logits.shape[axis] == 0:
-        errors.bad_value("logits", "have at least one class", tuple(logits.shape), f"axis: {given}")
+    given, axis = axis, check_class_axis(logits, "logits", axis)
     check_option(reduction, "reduction", REDUCTIONS)
     shape = row_shape(tuple(logits.shape), axis)
     if where is not None:

@@ -6,7 +6,7 @@ from typing import Any, Self
 from softtargets._array import errors
 from softtargets._array.checks import check_option, check_penalty
 from softtargets._array.dtypes import MAXIMUM, dtype_name
-from softtargets._array.namespaces import namespace_of
+from softtargets._array.namespaces import check_follows, namespace_of
 from softtargets._array.traits import quiet
 from softtargets.losses.problem import make_problem
 from softtargets.losses.reductions import REDUCTIONS, make_reducer
@@ -126,6 +126,8 @@ class SoftmaxState:
         """
         if not isinstance(other, SoftmaxState):
             errors.bad_type("other", "be a SoftmaxState", type(other).__name__)
+        like = self.state.exp_sum
+        check_follows(namespace_of(like, "state"), like, "state", other.state.exp_sum, "other")
         if other.row_shape != self.row_shape:
             errors.bad_value("other", f"have rows of shape {self.row_shape}", other.row_shape)
         with quiet(namespace_of(self.state.exp_sum, "state")):

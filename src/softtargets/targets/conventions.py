@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from softtargets._array import errors
-from softtargets._array.checks import check_count, check_fraction, check_option
+from softtargets._array.checks import check_amount_kind, check_count, check_fraction, check_option
 from softtargets._array.namespaces import is_number, namespace_of
 from softtargets._array.traits import look, quiet
 from softtargets.typing import Amount
@@ -93,6 +93,7 @@ def convert_smoothing(
         if not 0 <= result <= 1:
             _refuse(label_smoothing, source, to)
         return result
+    check_amount_kind(label_smoothing, "label_smoothing")
     xp = namespace_of(label_smoothing, "label_smoothing")
     shape = tuple(label_smoothing.shape)
     value = check_fraction(

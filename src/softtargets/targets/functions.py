@@ -113,9 +113,9 @@ def smooth_labels(
     if dtype_name(targets) in INTEGER:
         if num_classes is None:
             errors.bad_type("num_classes", "be given for integer labels", "None")
-        value = Targets.from_labels(targets, num_classes)
+        value = Targets._from_integers(targets, num_classes, IGNORE_INDEX, "targets")
     else:
-        value = Targets.from_distributions(targets, axis=axis)
+        value = Targets._from_dense(targets, axis, "targets")
         if num_classes is not None and check_count(num_classes, "num_classes") != value.num_classes:
             rule = f"be {value.num_classes}, the size of targets along axis {axis}"
             errors.bad_value("num_classes", rule, num_classes)
@@ -158,4 +158,4 @@ def mix(a: Targets, b: Targets, lam: Amount) -> Targets:
     """
     if not isinstance(a, Targets):
         errors.bad_type("a", "be Targets", type(a).__name__)
-    return a.mix(b, lam)
+    return a._mix(b, lam, "a", "b")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 from softtargets._array import errors
 from softtargets._array.checks import check_values
@@ -103,7 +104,11 @@ class _Resolver:
         if not is_number(weight):
             masked = masked & (weight != 0)
         if may_look(part.labels):
-            check_values(xp, labels, "targets", "name classes that class_mask keeps", masked)
+            shape = tuple(part.labels.shape)
+            shape = shape[:-1] if shape[-1] == 1 else shape
+            named, masked_there = xp.reshape(labels, shape), xp.reshape(masked, shape)
+            rule = "name classes that class_mask keeps"
+            check_values(xp, named, "targets", rule, masked_there)
         return masked if bad is None else bad | masked
 
     def _any_kept(self, part: Labels | Bucket) -> Array | None:
@@ -117,7 +122,9 @@ class _Resolver:
         if setting.allowed is not None:
             masked = (q != 0) & ~setting.allowed
             if may_look(part.q):
-                check_values(xp, q, "targets", "be 0 on classes that class_mask drops", masked)
+                rule, shape = "be 0 on classes that class_mask drops", tuple(part.q.shape)
+                there = xp.reshape(masked, shape)
+                check_values(xp, xp.reshape(q, shape), "targets", rule, there)
             q = xp.where(xp.any(masked, axis=1, keepdims=True), float("nan"), q)
 
         def entry(amount: Amount) -> Array:
@@ -196,8 +203,8 @@ def resolve(parts: tuple[Part, ...], support: Labels | None, setting: Setting) -
             resolver.add_labels(part)
         elif isinstance(part, Bucket):
             resolver.add_bucket(part)
-        elif isinstance(part, Dense):
-            resolver.add_dense(part)
+        else:
+            resolver.add_dense(cast("Dense", part))
     return Rows(
         points=tuple(resolver.points),
         uniform=resolver.uniform,

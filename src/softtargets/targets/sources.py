@@ -61,7 +61,7 @@ def top_k_parts(
     mass = ordered_sums(xp, weights)
     if may_look(weights):
         over = mass > 1 + tolerance
-        check_values(xp, mass, "rows of weights", "sum to at most 1", over)
+        check_values(xp, mass[..., 0], "rows of weights", "sum to at most 1", over[..., 0])
     listed = Labels(labels=index, kept=kept, bad=bad, weight=weights, base=weights)
     if tail == "drop":
         return (listed,), None

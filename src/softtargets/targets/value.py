@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from softtargets._array import errors
-from softtargets._array.axes import check_axis
+from softtargets._array.axes import check_class_axis
 from softtargets._array.checks import (
     check_class_vector,
     check_count,
@@ -80,8 +80,14 @@ class Targets(Smoothable):
         array([[0., 1., 0.],
                [0., 0., 0.]])
         """
+        return cls._from_integers(labels, num_classes, ignore_index, "labels")
+
+    @classmethod
+    def _from_integers(
+        cls, labels: Array, num_classes: int, ignore_index: int, argument: str
+    ) -> "Targets":
         count = check_count(num_classes, "num_classes")
-        part = label_part(labels, count, check_int(ignore_index, "ignore_index"), "labels")
+        part = label_part(labels, count, check_int(ignore_index, "ignore_index"), argument)
         return cls((part,), count, tuple(labels.shape))
 
     @classmethod
@@ -116,12 +122,16 @@ class Targets(Smoothable):
         >>> st.Targets.from_distributions(np.array([[0.2, 0.8]])).entropy()
         array([0.50040242])
         """
-        xp = namespace_of(q, "q")
-        position = check_axis(axis, q.ndim)
+        return cls._from_dense(q, axis, "q", check=check)
+
+    @classmethod
+    def _from_dense(cls, q: Array, axis: int, argument: str, *, check: bool = True) -> "Targets":
+        xp = namespace_of(q, argument)
+        position = check_class_axis(q, argument, axis)
         if position != q.ndim - 1:
             q = xp.moveaxis(q, position, -1)
-        part = dense_part(q, "q", check=check)
-        return cls((part,), check_count(q.shape[-1], "num_classes"), tuple(q.shape[:-1]))
+        part = dense_part(q, argument, check=check)
+        return cls((part,), int(q.shape[-1]), tuple(q.shape[:-1]))
 
     @classmethod
     def from_top_k(
@@ -214,21 +224,25 @@ class Targets(Smoothable):
         ----------
         H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018.
         """
+        return self._mix(other, lam, "targets", "other")
+
+    def _mix(self, other: "Targets", lam: Amount, mine: str, theirs: str) -> "Targets":
+        """Mix, calling the two sides what the caller calls them."""
         if not isinstance(other, Targets):
-            errors.bad_type("other", "be Targets", type(other).__name__)
-        check_follows(self._xp, self._like, "targets", other._like, "other")
+            errors.bad_type(theirs, "be Targets", type(other).__name__)
+        check_follows(self._xp, self._like, mine, other._like, theirs)
         if other.shape != self.shape:
-            errors.bad_value("other", f"have shape {self.shape}", other.shape)
+            errors.bad_value(theirs, f"have shape {self.shape}", other.shape)
         if not same_values(self._xp, self.class_weight, other.class_weight):
-            errors.bad_value("other", "have the same class weights", "other class weights")
+            errors.bad_value(theirs, "have the same class weights", "other class weights")
         if self.support is not other.support:
-            errors.bad_value("other", "have the same renormalized classes", "other classes")
+            errors.bad_value(theirs, "have the same renormalized classes", "other classes")
         shapes = [(), self.row_shape, (*self.row_shape, 1)]
-        lam = check_fraction(self._xp, lam, "lam", self._like, "targets", shapes)
+        lam = check_fraction(self._xp, lam, "lam", self._like, mine, shapes)
         if not is_number(lam) and 0 < lam.ndim == len(self.row_shape):
             lam = lam[..., None]
-        mine = tuple(part.scaled(lam) for part in self.parts)
-        return self._with((*mine, *(part.scaled(1.0 - lam) for part in other.parts)))
+        parts = tuple(part.scaled(lam) for part in self.parts)
+        return self._with((*parts, *(part.scaled(1.0 - lam) for part in other.parts)))
 
     def weighted(self, class_weight: Array) -> "Targets":
         """Return ``a = q * class_weight``; the weights move the optimum and the denominator.
