@@ -2,7 +2,7 @@
 
 from softtargets._array import errors
 from softtargets._array.checks import check_count
-from softtargets._array.dtypes import INTEGER, dtype_name
+from softtargets._array.dtypes import FLOATING, INTEGER, dtype_name
 from softtargets._array.namespaces import namespace_of
 from softtargets.constants import IGNORE_INDEX
 from softtargets.targets.value import Targets
@@ -115,6 +115,9 @@ def smooth_labels(
             errors.bad_type("num_classes", "be given for integer labels", "None")
         value = Targets._from_integers(targets, num_classes, IGNORE_INDEX, "targets")
     else:
+        if dtype_name(targets) not in FLOATING:
+            rule = "be integer labels or real floating distributions"
+            errors.bad_type("targets", rule, dtype_name(targets))
         value = Targets._from_dense(targets, axis, "targets")
         if num_classes is not None and check_count(num_classes, "num_classes") != value.num_classes:
             rule = f"be {value.num_classes}, the size of targets along axis {axis}"
