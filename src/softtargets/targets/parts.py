@@ -7,6 +7,7 @@ weight before any smoothing. Weights and amounts are plain numbers or arrays tha
 the entries, so a part stays as small as what the user handed in.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -29,7 +30,7 @@ class Spill:
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(ABC):
     """Entries with their weight now, their weight before smoothing, and their spills."""
 
     weight: Amount = 1.0
@@ -45,9 +46,9 @@ class Part:
         return " + ".join(names)
 
     @property
+    @abstractmethod
     def entries(self) -> Array:
         """An array whose shape is the rows and a last axis."""
-        raise NotImplementedError
 
     def rows(self, xp: Namespace, index: object) -> Self:
         """Return the part of the rows at ``index``."""

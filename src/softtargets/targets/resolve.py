@@ -131,7 +131,7 @@ class _Resolver:
             return setting.amount(amount) * q
 
         own = entry(part.weight)
-        entries = Entries(None, setting.num_classes, lambda u: u, xp.matmul)
+        entries = Entries(None, setting.num_classes, _same, xp.matmul)
         own = own + self.spill(part, entry, entries)
         own = setting.weighted(own)
         self.dense.append(own)
@@ -156,7 +156,7 @@ class _Resolver:
         def entry(amount: Amount) -> Array:
             return setting.amount(amount) * mass
 
-        self.spill(part, entry, Entries(None, 1, _no_class, _no_class))
+        self.spill(part, entry, Entries(None, 1, _same, xp.matmul))
         self.tails.append(Tail(entry(part.weight), listed))
         self.row_weight = self.row_weight + entry(part.base)
         self.kept.append(self._any_kept(part))
@@ -171,8 +171,9 @@ class _Resolver:
         return kept if self.setting.where is None else kept & self.setting.where
 
 
-def _no_class(*_: object) -> Array:
-    raise AssertionError("a bucket spills over all classes only; Targets.smooth sees to it")
+def _same(vector: Array) -> Array:
+    """Return a vector at the classes of the entries, where there is one entry for each class."""
+    return vector
 
 
 def listed_classes(setting: Setting, part: Labels | Bucket) -> Array:
