@@ -163,11 +163,17 @@ def array_api_strict(session: nox.Session) -> None:
 
 @nox.session
 def identical(session: nox.Session) -> None:
-    """All libraries against each other and the table of errors in ulp."""
+    """All libraries against each other, and a part of the table of errors in ulp.
+
+    ``nox -s identical -- table`` measures the whole table, for many minutes, and writes it.
+    """
     install(session, "-e", ".[torch,jax,dask,demo]", "array-api-strict", *group("test"), torch=True)
     session.log(check_environment(session, "torch", "jax", "dask", "array_api_strict"))
-    session.run("python", "-m", "tests.accuracy", "--write", "docs/_generated/accuracy.md")
-    measured_pytest(session, "", "tests/test_accuracy.py")
+    if session.posargs == ["table"]:
+        session.run("python", "-m", "tests.accuracy", "--write", "docs/_generated/accuracy.md")
+    else:
+        session.run("python", "-m", "tests.accuracy", "--every", "10")
+        measured_pytest(session, "", "tests/test_accuracy.py")
 
 
 @nox.session
