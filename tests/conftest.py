@@ -1,0 +1,48 @@
+"""Fixtures of every test, and how Hypothesis draws its examples."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.backends import Variant, selected
+
+# Repeatable: the same examples in every run. --hypothesis-profile=explore looks further.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    # The fixture `backend` keeps nothing that one example could leave to the next.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.register_profile(
+    "explore", settings.get_profile("repeatable"), derandomize=False, max_examples=2000
+)
+# For runs that repeat the tests elsewhere, on another version of Python, say.
+settings.register_profile("few", settings.get_profile("repeatable"), max_examples=20)
+settings.load_profile("repeatable")
+
+
+def _parameters() -> list[object]:
+    """One parameter per variant; what cannot be used here is skipped and says why."""
+    parameters = []
+    for variant in selected():
+        why = variant.why_unusable()
+        marks = [pytest.mark.skip(reason=why)] if why else []
+        parameters.append(pytest.param(variant, id=variant.name, marks=marks))
+    return parameters
+
+
+@pytest.fixture(params=_parameters())
+def backend(request: pytest.FixtureRequest) -> Iterator[Variant]:
+    """Each library and device in turn: see tests/backends.py."""
+    with request.param.active():
+        yield request.param
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers that are the same in every run of a test."""
+    return np.random.default_rng(20260101)

@@ -1,0 +1,115 @@
+"""The public names and what their docstrings tell."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import softtargets
+
+
+def test_public_names() -> None:
+    """`__all__` is sorted and holds the public names of the package, no more and no fewer."""
+    names = {
+        name
+        for name, value in vars(softtargets).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    modules = {n for n in softtargets.__all__ if isinstance(getattr(softtargets, n), ModuleType)}
+    assert set(softtargets.__all__) - {"__version__"} == names | modules
+    assert softtargets.__all__ == sorted(softtargets.__all__, key=str)
+
+
+def public_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield every public function, class and method with its name."""
+    for name in softtargets.__all__:
+        value = getattr(softtargets, name)
+        if not callable(value):
+            continue
+        yield name, value
+        for part, member in inspect.getmembers(value) if inspect.isclass(value) else ():
+            # What a class takes over from Python itself has Python's docstrings.
+            inherited = str(getattr(member, "__module__", "")).partition(".")[0] != "softtargets"
+            if not part.startswith("_") and callable(member) and not inherited:
+                yield f"{name}.{part}", member
+
+
+FUNCTIONS = dict(public_functions())
+#: Formulas that somebody published: their docstrings name the source.
+PUBLISHED = {"cross_entropy", "smooth_labels", "mix", "Targets.smooth", "Targets.mix"}
+
+
+def sections(function: Callable[..., Any]) -> list[str]:
+    """Return the headings of a docstring in their order."""
+    lines = (inspect.getdoc(function) or "").splitlines()
+    return [
+        head
+        for head, rule in pairwise(lines)
+        if re.fullmatch("-{3,}", rule) and len(rule) == len(head)
+    ]
+
+
+def wanted_sections(name: str, function: Callable[..., Any]) -> set[str]:
+    """Return the headings that the docstring of a public function must have."""
+    if inspect.isclass(function):
+        return {"Examples"}
+    signature = inspect.signature(function)
+    takes_arguments = bool(set(signature.parameters) - {"self", "cls"})
+    is_method = "." in name
+    wanted = set()
+    if takes_arguments:
+        wanted |= {"Parameters", "Returns"}
+        # A function raises where what it calls does; a short method shows it in its own lines.
+        if not is_method or re.search(r"\bcheck_|\berrors\.", inspect.getsource(function)):
+            wanted.add("Raises")
+    if not is_method:
+        wanted.add("Examples")
+    if "reduction" in signature.parameters and "logits" in signature.parameters and not is_method:
+        wanted |= {"Gradient", "References"}
+    if name in PUBLISHED:
+        wanted.add("References")
+    return wanted
+
+
+ORDER = (
+    "Parameters",
+    "Returns",
+    "Raises",
+    "Gradient",
+    "Choosing",
+    "Notes",
+    "Examples",
+    "References",
+)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_docstrings(name: str) -> None:
+    """A public docstring has the headings of the house, in their order."""
+    function = FUNCTIONS[name]
+    found = sections(function)
+    assert inspect.getdoc(function)
+    assert wanted_sections(name, function) - set(found) == set()
+    known = [heading for heading in ORDER if heading in found]
+    assert [heading for heading in found if heading != "Attributes"] == known
+
+
+def test_missing_sections_would_be_seen() -> None:
+    """A docstring without headings lacks those that its signature asks for."""
+
+    def smooth(targets: object) -> object:
+        """Do something.
+
+        Returns
+        -------
+        object
+        """
+        return targets
+
+    assert sections(smooth) == ["Returns"]
+    wanted = {"Parameters", "Returns", "Raises", "Examples", "References"}
+    assert wanted_sections("smooth_labels", smooth) == wanted
