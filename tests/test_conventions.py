@@ -109,5 +109,7 @@ def test_other_bad_arguments() -> None:
         st.convert_smoothing(0.1, 0)
     with pytest.raises(TypeError, match=r"^num_classes must be an int, got float$"):
         st.convert_smoothing(0.1, 3.0)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="^label_smoothing must be a number or an array, got True$"):
+    with pytest.raises(
+        TypeError, match=r"^label_smoothing must be a number or an array, got True$"
+    ):
         st.convert_smoothing(True, 3)

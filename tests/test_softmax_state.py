@@ -104,9 +104,11 @@ def test_any_split_is_the_whole(backend: Variant) -> None:
     for targets, words in targets_of_every_kind(backend):
         expected = st.cross_entropy(x, targets, reduction="none", **words)
         mean = st.cross_entropy(x, targets, **words)
-        for split in SPLITS if backend.row in ("numpy", "torch") else SPLITS[2:3]:
+        # Elsewhere every call takes its time: one split, merged from the right.
+        quick = backend.row in ("numpy", "torch")
+        for split in SPLITS if quick else SPLITS[2:3]:
             states = blocks(x, targets, split, **words)
-            for state in (merged(states), merged(states[::-1])):
+            for state in [merged(states[::-1])] + [merged(states)] * quick:
                 ours = state.loss(reduction="none")
                 assert_close(ours, backend.to_numpy(expected), ulps=16, scale=4.0)
                 assert_close(state.loss(), float(mean), ulps=16, scale=4.0)
