@@ -65,9 +65,14 @@ def check_values(xp: Namespace, array: Array, argument: str, rule: str, bad: Arr
     if look(xp.any(bad)):
         position = int(xp.argmax(xp.astype(xp.reshape(bad, (-1,)), xp.int8)))
         value = xp.reshape(array, (-1,))[position]
-        number = int(value) if dtype_name(array) in INTEGER else float(value)
+        # Not int(value): torch has no such conversion for the upper half of uint64.
+        number = value.item() if hasattr(value, "item") else _number(value)
         where = _unravel(position, tuple(array.shape))
         errors.bad_value(argument, rule, f"{number} at position {where}")
+
+
+def _number(value: Array) -> int | float:
+    return int(value) if dtype_name(value) in INTEGER else float(value)
 
 
 def _unravel(position: int, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -160,13 +160,13 @@ def _as_targets(
     if name not in FLOATING | INTEGER:
         errors.bad_type("targets", "be integer labels or real floating distributions", name)
     if name in INTEGER:
-        if received == full and received != shape:
+        if received == full:
             rule = f"have shape {shape} for integer labels; integer one-hot rows must be floats"
             errors.bad_value("targets", rule, received, context)
         if received != shape:
             _refuse_shape(shape, full, received, context)
         return Targets((label_part(targets, count, ignored, "targets", where),), count, shape)
-    if received == shape and received != full:
+    if received == shape:
         rule = "have an integer dtype for labels (one_hot makes distributions of them)"
         errors.bad_type("targets", rule, name, context)
     if received != full:
