@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as some
 
 import softtargets as st
-from tests.backends import Variant, assert_same_bits, dtype_name
+from tests.backends import Variant, assert_close, assert_same_bits, dtype_name
 from tests.golden import run
 from tests.oracle import budget
 from tests.oracle.case import Case, Dense, Labels
@@ -241,3 +241,41 @@ def test_smoothing_adds_the_gap(backend: Variant) -> None:
         assert_near("loss", soft, expected, scale.reshape(hard.shape) + np.abs(hard), case.dtype)
 
     try_one()
+
+
+def test_smoothing_can_be_undone(backend: Variant) -> None:
+    """(q - e / K) / (1 - e) gives back what was smoothed with e: no smoothing loses anything."""
+
+    @examples(backend, 0.2)
+    @given(
+        call=calls(widest(backend), ("dense",), shapes=shapes_for(backend), on_top=False),
+        epsilon=some.sampled_from((0.1, 0.5)),
+    )
+    def try_one(call: Call, epsilon: float) -> None:
+        q = np.asarray(call.case.target.q)
+        array = backend.asarray(q, dtype=call.case.dtype)
+        soft = host(st.smooth_labels(array, epsilon))
+        assert_near("q", (soft - epsilon / q.shape[1]) / (1 - epsilon), q, 2.0, call.case.dtype)
+
+    try_one()
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 1, 4), (2, 1, 4), (1, 3, 4), (2, 3, 4)])
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_masks_of_classes_broadcast(backend: Variant, shape: tuple[int, ...], axis: int) -> None:
+    """A mask with 1 in place of a row axis, or of the classes alone, is that mask for all rows."""
+    rng = np.random.default_rng(4)
+    x = backend.asarray(np.moveaxis(rng.standard_normal((2, 3, 4)), -1, axis))
+    labels = backend.asarray(np.zeros((2, 3), dtype=np.int64))
+    mask = rng.random(shape) < 0.5
+    mask[..., 0] = True
+    whole = np.broadcast_to(mask, (2, 3, 4))
+    small = mask if len(shape) == 1 else np.moveaxis(mask, -1, axis)
+    results = [
+        st.value_and_grad(st.cross_entropy)(
+            x, labels, class_mask=backend.asarray(m), axis=axis, label_smoothing=0.1
+        )
+        for m in (small, np.moveaxis(whole, -1, axis))
+    ]
+    for got, want in zip(*results, strict=True):
+        assert_close(got, want, ulps=4, scale=1.0)

@@ -5,6 +5,7 @@ from typing import Any
 
 from softtargets._array import errors
 from softtargets._array.namespaces import is_integer
+from softtargets._array.traits import may_look
 from softtargets.typing import Array, Namespace
 
 
@@ -34,16 +35,22 @@ def row_shape(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 def to_rows(xp: Namespace, array: Array, axis: int) -> Array:
-    """Return ``array`` as a matrix of rows x classes.
-
-    A class axis in the middle is copied to the end: reductions over a contiguous axis are pairwise
-    in every library, over a strided one NumPy adds naively.
-    """
+    """Return ``array`` as a matrix of rows x classes; a class axis in the middle is copied."""
     if array.ndim == 2 and axis == 1:
         return array
     if axis != array.ndim - 1:
         array = xp.moveaxis(array, axis, -1)
     return xp.reshape(array, (math.prod(array.shape[:-1]), array.shape[-1]))
+
+
+def in_rows(xp: Namespace, matrix: Array) -> Array:
+    """Return a matrix that lies row after row in memory, where the library lets one choose.
+
+    Along a strided axis NumPy adds naively, and no library in the order of a contiguous one.
+    """
+    if not may_look(matrix):
+        return matrix
+    return xp.reshape(xp.reshape(matrix, (-1,)), matrix.shape)
 
 
 def from_rows(xp: Namespace, matrix: Array, shape: tuple[int, ...], axis: int) -> Array:

@@ -5,6 +5,7 @@ The plan depends on the shape and the kind of array only, so the same inputs giv
 
 from collections.abc import Iterator
 
+from softtargets._array.axes import in_rows
 from softtargets._array.namespaces import beside
 from softtargets._array.traits import may_look, may_write, quiet
 from softtargets.softmax.kernel import forward, gradient
@@ -24,7 +25,7 @@ def row_losses(
     losses = []
     with quiet(xp):
         for block in _plan(matrix):
-            x = xp.astype(matrix[block, :], dtype, copy=False)
+            x = in_rows(xp, xp.astype(matrix[block, :], dtype, copy=False))
             done = forward(xp, x, rows[block], moments=moments)
             losses.append(done.state.row_loss(penalties))
     return losses[0] if len(losses) == 1 else xp.concat(losses)
@@ -46,7 +47,7 @@ def row_losses_and_gradient(
     with quiet(xp):
         for block in plan:
             part = rows[block]
-            x = xp.astype(matrix[block, :], dtype, copy=False)
+            x = in_rows(xp, xp.astype(matrix[block, :], dtype, copy=False))
             done = forward(xp, x, part, moments=moments)
             losses.append(done.state.row_loss(penalties))
             g = gradient(xp, done, part, penalties, _cut(scale, block))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from softtargets._array import errors
+from softtargets._array.axes import in_rows
 from softtargets._array.checks import check_option, check_penalty
 from softtargets._array.dtypes import MAXIMUM, dtype_name
 from softtargets._array.namespaces import check_follows, namespace_of
@@ -100,7 +101,7 @@ class SoftmaxState:
         )
         xp = problem.xp
         with quiet(xp):
-            x = xp.astype(problem.matrix, problem.dtype, copy=False)
+            x = in_rows(xp, xp.astype(problem.matrix, problem.dtype, copy=False))
             state = forward(xp, x, problem.rows, moments=2).state
         reducer = problem.reducer
         return cls(state, reducer.row_shape or (), reducer.sample_weight)
