@@ -121,6 +121,19 @@ def test_first_bad_entry_is_named(backend: Variant) -> None:
     checks.check_values(backend.xp, array, "x", "be small", array > 23)
 
 
+def test_unknown_number_of_rows(backend: Variant) -> None:
+    """Rows that Dask took by a mask are refused until their number is known."""
+    if backend.row != "dask":
+        pytest.skip(f"{backend.name}: shapes are always known")
+    x, labels = backend.asarray(X, "float32"), backend.asarray([0, 2])
+    mask = backend.asarray([True, False])
+    message = "logits must have a known shape (compute_chunk_sizes finds it), got (nan, 3)"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        st.cross_entropy(x[mask], labels[mask])
+    known = x[mask].compute_chunk_sizes(), labels[mask].compute_chunk_sizes()
+    assert_close(st.cross_entropy(*known), float(st.cross_entropy(x[:1, :], labels[:1])), ulps=0)
+
+
 def test_integers_in_messages(backend: Variant) -> None:
     """A bad integer is shown as one, whatever its width."""
     if not backend.may_look:

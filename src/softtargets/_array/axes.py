@@ -18,9 +18,17 @@ def check_axis(axis: Any, ndim: int) -> int:
     return int(axis) % ndim
 
 
+def check_known(array: Array, argument: str) -> None:
+    """Raise for a Dask array that was cut by a mask: the size of an axis is nan."""
+    if any(size != size for size in array.shape):
+        shape = tuple(array.shape)
+        errors.bad_value(argument, "have a known shape (compute_chunk_sizes finds it)", shape)
+
+
 def check_class_axis(array: Array, argument: str, axis: Any) -> int:
     """Return the class axis of ``array``, counted from the front, if it has classes there."""
     shape = tuple(array.shape)
+    check_known(array, argument)
     if not shape:
         errors.bad_value(argument, "have a class axis", shape)
     position = check_axis(axis, len(shape))

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from softtargets._array import errors
+from softtargets._array.axes import check_known
 from softtargets._array.dtypes import (
     EPSILON,
     FLOATING,
@@ -209,6 +210,7 @@ def check_labels(
     name = dtype_name(labels)
     if name not in INTEGER:
         errors.bad_type(argument, "have an integer dtype", name)
+    check_known(labels, argument)
     index = xp.astype(labels, index_dtype(xp, labels), copy=False)
     inside = (index >= 0) & (index < num_classes)
     # An unsigned label that wrapped around is out of range; it is never the ignored one.
