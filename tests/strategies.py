@@ -236,7 +236,7 @@ class _Numbers:
 
     def draw_keywords(self, words: dict[str, Any], kind: str) -> None:
         """Perhaps weights, a mask of rows, penalties, a denominator."""
-        if kind not in ("bucket", "renormalize") and self.one_of(True, False):
+        if kind != "bucket" and self.one_of(True, False):
             words["class_weight"] = self.choice(WEIGHTS, self.count)
         if self.one_of(True, False):
             words["sample_weight"] = self.choice(WEIGHTS, self.rows)

@@ -179,7 +179,7 @@ def test_model_and_backward(counter: Any) -> None:
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="Inductor needs a C++ compiler")
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_inductor() -> None:
     """The default compiler gives the numbers of eager mode, forward and backward."""
     torch._dynamo.reset()

@@ -64,7 +64,7 @@ def assert_lazy(*results: Any) -> None:
 def test_any_call_computes_nothing(backend: Variant, lazy: None) -> None:
     """Loss, gradient and state of any call are built without a look at any value."""
 
-    @settings(max_examples=40)
+    @settings(max_examples=25)
     @given(call=calls(shapes=ONE_SHAPE))
     def try_one(call: Call) -> None:
         logits, targets, words = call.arguments(backend)

@@ -26,8 +26,7 @@ BUCKET = st.Targets.from_top_k(PAIRS, SHARES, 4, tail="bucket")
 LISTED = st.Targets.from_top_k(PAIRS, SHARES, 4, tail="renormalize")
 STATE = st.SoftmaxState.of(X, Y)
 DENSE = st.Targets.from_distributions
-INTEGERS = np.array([0, 0, 3, 0])
-MASK = np.array([True, True, False, True])
+INTEGERS, MASK = np.array([0, 0, 3, 0]), np.array([True, True, False, True])
 READ_ONLY = np.zeros((3, 4))
 READ_ONLY.flags.writeable = False
 
