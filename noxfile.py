@@ -177,7 +177,8 @@ def identical(session: nox.Session) -> None:
         session.run("python", "-m", "tests.accuracy", "--write", "docs/_generated/accuracy.md")
     else:
         session.run("python", "-m", "tests.accuracy", "--every", "10")
-        measured_pytest(session, "", "tests/test_accuracy.py")
+        # The demo compares libraries too, and needs packages that no other session has beside them.
+        measured_pytest(session, "", "tests/test_accuracy.py", "tests/test_demo.py")
 
 
 @nox.session

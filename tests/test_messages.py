@@ -146,7 +146,6 @@ VALUES: list[tuple[str, Callable[[], object]]] = [
     ("reduction must be one of 'none', 'sum', 'mean', got None", loss(reduction=None)),
     ("spread must be one of 'all', 'others', got 'uniform'", loss(spread="uniform")),
     (f"{LEFT_OUT}, got -1", loss(targets=Q, ignore_index=-1)),
-    (f"{LEFT_OUT}, got -1", loss(targets=T, ignore_index=-1)),
     (f"where must have shape (3,), got (3, 1){ROWS}", loss(where=np.ones((3, 1), bool))),
     (f"{CLASS_MASK}, got (3,)", loss(class_mask=MASK[:3])),
     (f"{CLASS_MASK}, got (3, 1)", loss(class_mask=np.ones((3, 1), bool))),

@@ -161,3 +161,18 @@ def test_mixtures_of_weighted_targets(backend: Variant) -> None:
     expected = (0.75 * np.eye(3)[A] + 0.25 * np.eye(3)[B]) * [1.0, 2.0, 4.0]
     assert_close(mixed.to_dense(), expected, ulps=0)
     assert_same_bits(mixed.to_dense(), a.mix(b, 0.75).weighted(weight).to_dense())
+
+
+def test_equal_class_weights_mix(backend: Variant) -> None:
+    """Class weights in two arrays of equal values are the same weights, as far as one may look."""
+    labels = backend.asarray([0, 2])
+    first, second = (
+        st.Targets.from_labels(labels, 3).weighted(backend.asarray([1.0, 2.0, 4.0], "float32"))
+        for _ in range(2)
+    )
+    if not backend.may_look:
+        with pytest.raises(ValueError, match="same class weights"):
+            first.mix(second, 0.5)
+        return
+    mixed = backend.to_numpy(first.mix(second, 0.5).to_dense())
+    np.testing.assert_array_equal(mixed, [[1.0, 0.0, 0.0], [0.0, 0.0, 4.0]])

@@ -46,7 +46,8 @@ def row_sums(xp: Namespace, matrix: Array) -> Array:
     classes = matrix.shape[1]
     cut = classes - classes % _PIECE
     pieces = xp.sum(xp.reshape(matrix[:, :cut], (-1, _PIECE)), axis=1)
-    return row_sums(xp, xp.concat([pieces[None, :], matrix[:, cut:]], axis=1))
+    rest = xp.sum(matrix[:, cut:], axis=1, keepdims=True)
+    return row_sums(xp, xp.concat([pieces[None, :], rest], axis=1))
 
 
 def total(xp: Namespace, amount: Amount, count: int) -> Amount:
