@@ -74,9 +74,12 @@ def test_grad_is_the_analytic_gradient(backend: Variant) -> None:
 
 def test_grad_in_half_precision(backend: Variant) -> None:
     """The gradient of half precision logits is half precision, computed in float32."""
+    halves = dtypes_of(backend, "float16", "bfloat16")
+    if not halves:
+        pytest.skip(f"{backend.name} has no half precision")
 
     @examples(backend, 0.3)
-    @given(call=calls(dtypes_of(backend, "float16", "bfloat16"), shapes=ONE_SHAPE))
+    @given(call=calls(halves, shapes=ONE_SHAPE))
     def try_one(call: Call) -> None:
         check_pullback(call, backend)
 

@@ -55,7 +55,7 @@ def test_class_weight_of_an_ignored_label_is_not_looked_up(
     backend: Variant, ignore_index: int
 ) -> None:
     """A label to ignore needs no class weight, wherever it points (T2)."""
-    for dtype in backend.dtypes:
+    for dtype in (backend.dtypes[0], "float32"):
         weight = backend.asarray([0.25, 0.5], dtype)
         x = backend.asarray([[1.0, 2.0], [3.0, 0.5]], dtype)
         labels = backend.asarray([ignore_index, 1])
