@@ -13,7 +13,7 @@ from tests.oracle import budget, plain
 from tests.strategies import ONE_SHAPE, SHAPES, Call, Shapes
 
 #: How many examples, in percent of the profile: each costs JAX and Dask more.
-PERCENT = {"numpy": 100, "torch": 40, "cupy": 40, "array_api_strict": 40, "jax": 20, "dask": 15}
+PERCENT = {"numpy": 100, "torch": 40, "cupy": 40, "array_api_strict": 40, "jax": 13, "dask": 13}
 
 #: How many roundings any path from an argument to the result goes through, at most: the sums run
 #: over at most 5 classes, 6 rows and 3 listed labels (14), and the numbers in them are products and

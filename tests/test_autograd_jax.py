@@ -31,12 +31,11 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Variant]:
         yield request.param
 
 
-@pytest.fixture
-def wide() -> Iterator[Variant]:
-    """JAX with 64-bit numbers."""
-    (variant,) = (variant for variant in VARIANTS if variant.wide)
-    with variant.active():
-        yield variant
+@pytest.fixture(params=[variant for variant in VARIANTS if variant.wide], ids=lambda v: v.name)
+def wide(request: pytest.FixtureRequest) -> Iterator[Variant]:
+    """JAX with 64-bit numbers, in which every function is compiled once."""
+    with request.param.active():
+        yield request.param
 
 
 def check_pullback(call: Call, backend: Variant) -> None:
@@ -139,7 +138,7 @@ def test_derivatives_of_every_order(wide: Variant, name: str) -> None:
         return function(*given).sum()
 
     slope = jax.grad(total, places)
-    loss, gradient = jax.jit(total), jax.jit(slope)
+    both = jax.jit(jax.value_and_grad(total, places))
     along = jax.jit(lambda given, v: (jax.jvp(total, given, v)[1], jax.jvp(slope, given, v)[1]))
     rng, step = np.random.default_rng(9), 2.0**-16
     for _ in range(3):
@@ -148,27 +147,28 @@ def test_derivatives_of_every_order(wide: Variant, name: str) -> None:
             tuple(x + sign * step * d for x, d in zip(values, v, strict=True)) for sign in (1, -1)
         )
         forward, product = along(values, v)
-        backward = sum((g * d).sum() for g, d in zip(gradient(*values), v, strict=True))
+        backward = sum((g * d).sum() for g, d in zip(both(*values)[1], v, strict=True))
         assert_close(forward, backward, ulps=64, scale=4.0)
         # What the third derivative, times step**2, and the rounding of a difference leave.
-        difference = (loss(*ahead) - loss(*behind)) / (2 * step)
+        after, before = both(*ahead), both(*behind)
+        difference = (after[0] - before[0]) / (2 * step)
         np.testing.assert_allclose(forward, difference, rtol=0, atol=1e-7)
-        pairs = zip(product, gradient(*ahead), gradient(*behind), strict=True)
-        for second, one, other in pairs:
+        for second, one, other in zip(product, after[1], before[1], strict=True):
             np.testing.assert_allclose(second, (one - other) / (2 * step), rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_float32_derivatives(backend: Variant, wide: Variant, name: str) -> None:
+def test_float32_derivatives(wide: Variant, name: str) -> None:
     """In float32 the derivatives for all arguments are those of float64 up to rounding."""
-    loss, values = function_of(name, wide)
-    places = tuple(range(len(values)))
-    want = [host(d) for d in jax.grad(lambda *v: loss(*v).sum(), places)(*values)]
-    with backend.active():
-        loss, values = function_of(name, backend, "float32")
-        got = jax.jit(jax.grad(lambda *v: loss(*v).sum(), places))(*values)
-        for one, other in zip(got, want, strict=True):
-            assert_near("derivative", host(one), other, 4.0, "float32")
+    found = []
+    for dtype in ("float32", "float64"):
+        loss, values = function_of(name, wide, dtype)
+        places = tuple(range(len(values)))
+        gradients = jax.jit(jax.grad(lambda *given, loss=loss: loss(*given).sum(), places))(*values)
+        assert {dtype_name(gradient) for gradient in gradients} == {dtype}
+        found.append([host(gradient) for gradient in gradients])
+    for got, want in zip(*found, strict=True):
+        assert_near("derivative", got, want, 4.0, "float32")
 
 
 def test_derivative_for_what_is_zero(backend: Variant) -> None:
