@@ -117,10 +117,8 @@ def test_infinite_logits(backend: Variant) -> None:
     want, analytic = st.value_and_grad(st.cross_entropy)(x, labels, reduction="none")
     assert_same_bits(loss.detach(), want)
     np.testing.assert_array_equal(host(want)[:3], [inf, 0.0, inf])
-    rows = [0, 1, 3]
+    rows = [0, 1, 2, 3]
     np.testing.assert_allclose(host(x.grad)[rows], host(analytic)[rows], rtol=0, atol=2.0**-51)
-    # Beside a logit of +inf that is not the label's, autograd sees constants.
-    np.testing.assert_array_equal(host(x.grad)[2], 0.0)
     np.testing.assert_array_equal(host(analytic)[2], [-1.0, 1.0, 0.0])
 
 

@@ -22,14 +22,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 import softtargets as st
-from softtargets._array import kinds, traits
+from softtargets._array import kinds, operations, traits
+from softtargets.execution import plan
 from tests.backends import VARIANTS, Variant
 from tests.strategies import KINDS, Call, calls
 
 pytest.importorskip("cupy")
 SOURCES = sorted(Path(st.__file__).parent.rglob("*.py"))
-#: Used only where values may be looked at: for messages, and to cut host arrays into blocks.
-LOOKING = {"abs", "argmax", "empty", "int8", "isfinite"}
+#: Used only where values may be looked at: for messages.
+LOOKING = {"abs", "argmax", "int8", "isfinite"}
+#: Used only for arrays that can be written into.
+WRITING = {"empty", "subtract"}
 #: How a function is called: the number of positional arguments, and the keywords.
 How = tuple[int, frozenset[str]]
 
@@ -110,6 +113,9 @@ def recording(variant: Variant) -> Iterator[Uses]:
         replace_everywhere(patch, kinds.namespace, lambda array: recorder)
         if variant.row == "numpy":
             replace_everywhere(patch, traits.may_look, lambda array: False)
+            # Only NumPy's blocks of few classes lie class after class.
+            patch.setattr(operations, "CLASS_MAJOR", 0)
+            patch.setattr(plan, "CLASS_MAJOR", 0)
         else:
             record_attributes(patch, type(variant.asarray([0])), uses)
         yield uses
@@ -241,7 +247,8 @@ def test_workload_reaches_every_name(used: Uses) -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if _is_namespace(node)
     }
-    assert everything - used.names == {"__name__"} | LOOKING
+    beyond = {"__name__"} | LOOKING
+    assert everything - used.names in (beyond, beyond | WRITING)
 
 
 def test_recorder_writes_down_calls() -> None:

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as some
 
 import softtargets as st
-from softtargets.execution import run as execution
+from softtargets.execution import plan
 from tests.backends import Variant, assert_same_bits
 from tests.oracle import budget
 from tests.reference import assert_near, dtypes_of, examples, host, shapes_for, widest
@@ -22,7 +22,7 @@ PENALTIES = ("z_loss", "confidence_penalty")
 
 def test_blocks_of_rows_change_no_bit(backend: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
     """However the rows are cut into blocks, loss and gradient have the same bits."""
-    whole_block = execution.BLOCK_ENTRIES
+    whole_block = plan.HOST_ENTRIES
 
     @examples(backend, 0.3)
     @given(
@@ -30,9 +30,9 @@ def test_blocks_of_rows_change_no_bit(backend: Variant, monkeypatch: pytest.Monk
         size=some.sampled_from((1, 4, 11)),
     )
     def try_one(call: Call, size: int) -> None:
-        monkeypatch.setattr(execution, "BLOCK_ENTRIES", whole_block)
+        monkeypatch.setattr(plan, "HOST_ENTRIES", whole_block)
         loss, gradient = call.evaluate(backend)
-        monkeypatch.setattr(execution, "BLOCK_ENTRIES", size)
+        monkeypatch.setattr(plan, "HOST_ENTRIES", size)
         block_loss, block_gradient = call.evaluate(backend)
         assert_same_bits(block_loss, loss)
         assert_same_bits(block_gradient, gradient)

@@ -110,7 +110,7 @@ def test_func_grad(name: str) -> None:
     x = X.clone().requires_grad_(True)
     loss(x).backward()
     gradient, value = func.grad_and_value(loss)(X)
-    assert_same_bits(value, loss(X))
+    assert_close(value, loss(X), ulps=4)
     assert_close(gradient, x.grad, ulps=4, scale=1.0)
     direction = tensor(RNG.standard_normal(X.shape))
     value, slope = func.jvp(loss, (X,), (direction,))

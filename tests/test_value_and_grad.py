@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import softtargets as st
-from softtargets.execution import run
+from softtargets.execution import plan
 from tests.backends import Variant, assert_close, assert_follows, assert_same_bits
 
 BOTH = st.value_and_grad(st.cross_entropy)
@@ -242,8 +242,9 @@ def test_blocks_change_nothing(
         mask[np.arange(11), np.maximum(y, 0)] = True
         words["class_mask"] = backend.asarray(mask)
     results = []
-    for entries in (10**9, 1, 4 * classes, run.BLOCK_ENTRIES):
-        monkeypatch.setattr(run, "BLOCK_ENTRIES", entries)
+    for entries in (10**9, 1, 4 * classes, plan.HOST_ENTRIES):
+        monkeypatch.setattr(plan, "HOST_ENTRIES", entries)
+        monkeypatch.setattr(plan, "DEVICE_ENTRIES", entries)
         for reduction in ("none", "mean"):
             alone = st.cross_entropy(x, targets, reduction=reduction, **words)
             results.append((reduction, alone, *BOTH(x, targets, reduction=reduction, **words)))

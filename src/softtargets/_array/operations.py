@@ -5,12 +5,16 @@ Matrices are rows x classes; labels are rows x (labels of a row).
 
 from array_api_extra import at
 
+from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import beside, is_number
-from softtargets._array.traits import is_eager, may_write
+from softtargets._array.traits import is_eager, look, may_look, may_write
 from softtargets.typing import Amount, Array, Namespace
 
 #: Entries of a piece of a long sum.
 _PIECE = 2**12
+#: Up to so many classes a block of rows lies class after class on the host: a reduction along a
+#: short row costs more than a transpose.
+CLASS_MAJOR = 64
 
 
 def product(xp: Namespace, weight: Amount, values: Array) -> Array:
@@ -36,10 +40,13 @@ def gate(
 
 
 def row_sums(xp: Namespace, matrix: Array) -> Array:
-    """Return the sum of each row as a column, the same bits for any number of threads.
+    """Return the sum of each row as a column, the same bits for any number of threads and rows.
 
     Torch cuts the sum of a single long row by thread; short rows, summed in turn, it does not cut.
+    NumPy adds in another order where the rows do not lie one after the other.
     """
+    if is_numpy(matrix) and matrix.shape[1] <= CLASS_MAJOR:
+        return _sums_in_halves(matrix)
     # Sizes are not looked at in traced code, where they would become constants.
     if not is_eager(matrix) or matrix.shape[0] != 1 or matrix.shape[1] <= 2 * _PIECE:
         return xp.sum(matrix, axis=1, keepdims=True)
@@ -48,6 +55,32 @@ def row_sums(xp: Namespace, matrix: Array) -> Array:
     pieces = xp.sum(xp.reshape(matrix[:, :cut], (-1, _PIECE)), axis=1)
     rest = xp.sum(matrix[:, cut:], axis=1, keepdims=True)
     return row_sums(xp, xp.concat([pieces[None, :], rest], axis=1))
+
+
+def _sums_in_halves(matrix: Array) -> Array:
+    """Return the sum of each row as a column, added in halves along the row."""
+    size = matrix.shape[1]
+    if size == 1:
+        return matrix.copy()
+    own = False
+    while size > 1:
+        half = (size + 1) // 2
+        head, tail = matrix[:, :half], matrix[:, half:size]
+        if not own:
+            head, own = head.copy(order="K"), True
+        head[:, : size - half] += tail
+        matrix, size = head, half
+    return matrix
+
+
+def weighted_sums(xp: Namespace, weight: Array, values: Array) -> Array:
+    """Return the sum of each row of ``weight * values`` as a column, with 0 * inf = 0."""
+    if may_look(values):
+        # Three passes less; what would be 0 * inf shows as nan.
+        sums = row_sums(xp, weight * values)
+        if look(xp.any(xp.isnan(sums))) is False:
+            return sums
+    return row_sums(xp, product(xp, weight, values))
 
 
 def total(xp: Namespace, amount: Amount, count: int) -> Amount:

@@ -13,7 +13,7 @@ from softtargets._array.kinds import is_cupy, is_dask, is_jax, is_numpy, is_torc
 from softtargets.typing import Array, Namespace
 
 
-def _is_plain_torch(array: Array) -> bool:
+def is_plain_torch(array: Array) -> bool:
     """Whether a tensor is an eager one: no compilation, no subclass, no functional transform."""
     import torch  # the user has imported it: there is a tensor
 
@@ -40,7 +40,7 @@ def may_look(array: Array) -> bool:
     if is_numpy(array):
         return True
     if is_torch(array):
-        return _is_plain_torch(array) and array.device.type == "cpu"
+        return is_plain_torch(array) and array.device.type == "cpu"
     if is_jax(array):
         return _is_host_jax(array)
     return _is_host_strict(array)
@@ -49,7 +49,7 @@ def may_look(array: Array) -> bool:
 def is_eager(array: Array) -> bool:
     """Whether operations run at once, so that a gather is cheaper than a pass over the classes."""
     if is_torch(array):
-        return _is_plain_torch(array)
+        return is_plain_torch(array)
     if is_jax(array):
         import jax
 
@@ -63,7 +63,7 @@ def may_write(array: Array) -> bool:
         import torch
 
         recorded = array.requires_grad and torch.is_grad_enabled()
-        return _is_plain_torch(array) and not recorded
+        return is_plain_torch(array) and not recorded
     # CuPy follows NumPy here; the others are immutable, lazy, or refuse index arrays.
     return is_numpy(array) or is_cupy(array)
 

@@ -1,74 +1,150 @@
-"""Run the row kernel over a matrix: whole, or in blocks of rows that stay in the cache.
+"""Run the row kernel over a matrix: as one expression, or in blocks of rows with their own memory.
 
-The plan depends on the shape and the kind of array only, so the same inputs give the same bits.
+A block on the host stays in the cache: max; subtract into the block; the sums that the targets
+need; exp in place; sum; and for the gradient scale in place, subtract the targets in place.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from softtargets._array.axes import in_rows
+from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import beside
-from softtargets._array.traits import may_look, may_write, quiet
+from softtargets._array.traits import quiet
+from softtargets.execution import threads
+from softtargets.execution.plan import Plan, make_plan
 from softtargets.softmax.kernel import forward, gradient
 from softtargets.softmax.state import Penalties
 from softtargets.targets.rows import Rows
 from softtargets.typing import Amount, Array, Namespace
 
-#: Entries of a block on the host: with float32, 1 MiB of logits.
-BLOCK_ENTRIES = 2**18
+
+class Work(NamedTuple):
+    """What the row kernel is run on."""
+
+    xp: Namespace
+    matrix: Array
+    rows: Rows
+    dtype: object
+    penalties: Penalties
+    #: One expression that autograd can differentiate, whatever the arrays would allow.
+    expression: bool = False
+
+    @property
+    def plan(self) -> Plan | None:
+        """How the matrix is cut into blocks, None for one expression."""
+        return None if self.expression else make_plan(self.matrix)
+
+    @property
+    def moments(self) -> int:
+        """How many moments of the logits the loss needs."""
+        return 1 if self.penalties.uses_entropy else 0
 
 
-def row_losses(
-    xp: Namespace, matrix: Array, rows: Rows, dtype: object, penalties: Penalties
-) -> Array:
+def row_losses(work: Work) -> Array:
     """Return the loss of each row as a column of ``dtype``, differentiable where the library is."""
-    moments = 1 if penalties.uses_entropy else 0
-    losses = []
+    plan = work.plan
+    if plan is not None:
+        return _in_blocks(work, plan, None, None)
+    xp = work.xp
     with quiet(xp):
-        for block in _plan(matrix):
-            x = in_rows(xp, xp.astype(matrix[block, :], dtype, copy=False))
-            done = forward(xp, x, rows[block], moments=moments)
-            losses.append(done.state.row_loss(penalties))
-    return losses[0] if len(losses) == 1 else xp.concat(losses)
+        x = in_rows(xp, xp.astype(work.matrix, work.dtype, copy=False))
+        done = forward(xp, x, work.rows, moments=work.moments)
+        return done.state.row_loss(work.penalties)
 
 
 def row_losses_and_gradient(
-    xp: Namespace,
-    matrix: Array,
-    rows: Rows,
-    dtype: object,
-    penalties: Penalties,
-    scale: Amount,
+    work: Work, scale: Amount, out: Array | None = None
 ) -> tuple[Array, Array]:
-    """Return the losses, and ``scale`` times the gradient of each in the dtype of ``matrix``."""
-    moments = 1 if penalties.uses_entropy else 0
-    plan = list(_plan(matrix))
-    buffer = xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix)) if len(plan) > 1 else None
-    losses = []
+    """Return the losses, and ``scale`` times the gradient of each in the dtype of ``matrix``.
+
+    The gradient may be written into ``out``, of the shape of ``matrix``; look at what is returned.
+    """
+    xp, matrix = work.xp, work.matrix
+    plan = work.plan
+    if plan is not None:
+        if out is None or not _is_free(out, matrix, (work.rows, scale)):
+            out = xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix))
+        return _in_blocks(work, plan, scale, out), out
     with quiet(xp):
-        for block in plan:
-            part = rows[block]
-            x = in_rows(xp, xp.astype(matrix[block, :], dtype, copy=False))
-            done = forward(xp, x, part, moments=moments)
-            losses.append(done.state.row_loss(penalties))
-            g = gradient(xp, done, part, penalties, _cut(scale, block))
-            g = xp.astype(g, matrix.dtype, copy=False)
-            if buffer is None:
-                return losses[0], g
-            buffer[block, :] = g
-    return xp.concat(losses), buffer
+        x = in_rows(xp, xp.astype(matrix, work.dtype, copy=False))
+        done = forward(xp, x, work.rows, moments=work.moments)
+        g = gradient(xp, done, work.rows, work.penalties, scale)
+        return done.state.row_loss(work.penalties), xp.astype(g, matrix.dtype, copy=False)
+
+
+def _in_blocks(work: Work, plan: Plan, scale: Amount | None, out: Array | None) -> Array:
+    """Return the losses; write the gradients, if there is a scale, into ``out``."""
+    xp, matrix, rows, dtype, penalties = work[:5]
+    place = beside(matrix)
+    losses = xp.empty((matrix.shape[0], 1), dtype=dtype, **place)
+    # Without a gradient of the right dtype to write into, each thread has a block of its own.
+    direct = out is not None and out.dtype == dtype and not plan.class_major
+    single = len(plan.blocks) == 1
+
+    def make_worker() -> threads.Worker:
+        scratch = None if direct else _scratch(work, plan)
+
+        def worker(block: slice) -> None:
+            part = rows if single else rows[block]
+            x = matrix[block, :]
+            into = out[block, :] if scratch is None else scratch(block.stop - block.start)
+            if x.dtype != dtype or plan.class_major:
+                into[...] = x
+                x = into
+            with quiet(xp):
+                done = forward(xp, x, part, moments=work.moments, into=into)
+                losses[block, :] = done.state.row_loss(penalties)
+                if out is None:
+                    return
+                g = gradient(xp, done, part, penalties, _cut(scale, block))
+                if g is not into or not direct:
+                    out[block, :] = g
+
+        return worker
+
+    if plan.threaded:
+        threads.run(make_worker, plan.blocks)
+    else:
+        worker = make_worker()
+        for block in plan.blocks:
+            worker(block)
+    return losses
+
+
+def _scratch(work: Work, plan: Plan) -> Callable[[int], Array]:
+    """Return a function that gives memory for a number of rows, the same at each call."""
+    xp, matrix = work.xp, work.matrix
+    size, classes = plan.blocks[0].stop, matrix.shape[1]
+    memory = xp.empty((size * classes,), dtype=work.dtype, **beside(matrix))
+
+    def rows_of(count: int) -> Array:
+        part = memory[: count * classes]
+        if plan.class_major:
+            return xp.permute_dims(xp.reshape(part, (classes, count)), (1, 0))
+        return xp.reshape(part, (count, classes))
+
+    return rows_of
 
 
 def _cut(scale: Amount, block: slice) -> Amount:
     return scale[block, :] if getattr(scale, "ndim", 0) and scale.shape[0] > 1 else scale
 
 
-def _plan(matrix: Array) -> Iterator[slice]:
-    """Yield blocks of rows: of cache size on the host, all rows elsewhere."""
-    if not (may_write(matrix) and may_look(matrix)):
-        # Without a look at the number of rows, which would become a constant of traced code.
-        yield slice(None)
-        return
-    count, classes = matrix.shape
-    size = max(1, BLOCK_ENTRIES // classes)
-    for start in range(0, max(count, 1), size):
-        yield slice(start, min(start + size, count))
+def _is_free(out: Array, matrix: Array, others: object) -> bool:
+    """Whether blocks of ``out`` may be written while blocks of the rest are still to be read."""
+    if not is_numpy(out):
+        return False
+    same = out.ctypes.data == matrix.ctypes.data and out.strides == matrix.strides
+    return (same or not np.may_share_memory(out, matrix)) and not _touches(out, others)
+
+
+def _touches(out: Array, value: Any) -> bool:
+    if is_numpy(value):
+        return np.may_share_memory(out, value)
+    if is_dataclass(value):
+        return any(_touches(out, getattr(value, field.name)) for field in fields(value))
+    return isinstance(value, tuple) and any(_touches(out, part) for part in value)

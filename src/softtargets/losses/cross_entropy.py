@@ -1,8 +1,7 @@
 """Cross-entropy between soft targets and the softmax of logits."""
 
 from softtargets.constants import IGNORE_INDEX
-from softtargets.execution.run import row_losses
-from softtargets.losses.problem import make_problem
+from softtargets.losses.evaluate import Call, value_of
 from softtargets.targets.value import Targets
 from softtargets.typing import Amount, Array, Reduction, Spread
 
@@ -122,22 +121,19 @@ def cross_entropy(
     Output Distributions", 2017, section 3 (confidence penalty).
     A. Chowdhery et al., "PaLM: Scaling Language Modeling with Pathways", 2022, section 5 (z-loss).
     """
-    problem = make_problem(
-        logits,
-        targets,
-        label_smoothing=label_smoothing,
-        prior=prior,
-        spread=spread,
-        class_weight=class_weight,
-        sample_weight=sample_weight,
-        where=where,
-        class_mask=class_mask,
-        ignore_index=ignore_index,
-        axis=axis,
-        reduction=reduction,
-        denominator=denominator,
-        z_loss=z_loss,
-        confidence_penalty=confidence_penalty,
-    )
-    losses = row_losses(problem.xp, problem.matrix, problem.rows, problem.dtype, problem.penalties)
-    return problem.reducer.value(losses)
+    options = {
+        "label_smoothing": label_smoothing,
+        "prior": prior,
+        "spread": spread,
+        "class_weight": class_weight,
+        "sample_weight": sample_weight,
+        "where": where,
+        "class_mask": class_mask,
+        "ignore_index": ignore_index,
+        "axis": axis,
+        "reduction": reduction,
+        "denominator": denominator,
+        "z_loss": z_loss,
+        "confidence_penalty": confidence_penalty,
+    }
+    return value_of(Call(logits, targets, options))

@@ -5,37 +5,28 @@ from functools import partial
 from typing import Any
 
 from softtargets._array import errors
-from softtargets._array.axes import from_rows
 from softtargets._array.checks import check_shape
 from softtargets._array.dtypes import dtype_name
 from softtargets._array.namespaces import check_follows, namespace_of
-from softtargets._array.traits import may_fill, unrecorded
-from softtargets.execution.run import row_losses_and_gradient
+from softtargets._array.traits import may_fill
 from softtargets.losses.cross_entropy import cross_entropy
-from softtargets.losses.problem import make_problem
+from softtargets.losses.evaluate import Call, value_and_gradient
 from softtargets.typing import Array
 
 Evaluate = Callable[..., tuple[Array, Array]]
 
 
-def _softmax_loss(logits: Array, targets: object, **options: Any) -> tuple[Array, Array]:
-    """Return value and gradient of a loss that is a function of the softmax state."""
-    with unrecorded(logits):
-        problem = make_problem(logits, targets, **options)
-        losses, gradient = row_losses_and_gradient(
-            problem.xp,
-            problem.matrix,
-            problem.rows,
-            problem.dtype,
-            problem.penalties,
-            problem.reducer.scale(),
-        )
-        shape = tuple(logits.shape)
-        return problem.reducer.value(losses), from_rows(problem.xp, gradient, shape, problem.axis)
+def _of_logits(
+    logits: Array, targets: Any, out: Array | None = None, **options: Any
+) -> tuple[Array, Array]:
+    """Return value and gradient of a loss of logits."""
+    if out is not None:
+        _check_out(logits, out)
+    return value_and_gradient(Call(logits, targets, options), out)
 
 
 #: How to evaluate each public loss with its gradient.
-_EVALUATE: dict[Callable[..., Array], Evaluate] = {cross_entropy: _softmax_loss}
+_EVALUATE: dict[Callable[..., Array], Evaluate] = {cross_entropy: _of_logits}
 
 
 def value_and_grad(
@@ -88,14 +79,8 @@ def value_and_grad(
         name = getattr(function, "__qualname__", type(function).__name__)
         errors.bad_type("loss", "be a loss of softtargets", name)
 
-    def loss_and_gradient(logits: Array, targets: Any, **options: Any) -> tuple[Array, Array]:
-        if out is not None:
-            _check_out(logits, out)
-        value, gradient = evaluate(logits, targets, **{**keywords, **options})
-        if out is None:
-            return value, gradient
-        out[...] = gradient
-        return value, out
+    def loss_and_gradient(*arrays: Any, **options: Any) -> tuple[Array, Array]:
+        return evaluate(*arrays, out=out, **{**keywords, **options})
 
     return loss_and_gradient
 

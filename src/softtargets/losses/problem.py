@@ -19,6 +19,7 @@ from softtargets._array.kinds import is_array, namespace
 from softtargets._array.namespaces import as_array, check_follows, namespace_of
 from softtargets._array.operations import gate
 from softtargets.constants import IGNORE_INDEX
+from softtargets.execution.run import Work
 from softtargets.losses.reductions import REDUCTIONS, Reducer, make_reducer
 from softtargets.softmax.state import Penalties
 from softtargets.targets.rows import Rows
@@ -40,6 +41,12 @@ class Problem:
     rows: Rows
     reducer: Reducer
     penalties: Penalties
+    expression: bool = False
+
+    @property
+    def work(self) -> Work:
+        """What the row kernel needs of it."""
+        return Work(self.xp, self.matrix, self.rows, self.dtype, self.penalties, self.expression)
 
 
 def make_problem(
@@ -61,10 +68,12 @@ def make_problem(
     confidence_penalty: Amount = 0.0,
     first_class: int = 0,
     num_classes: int | None = None,
+    expression: bool = False,
 ) -> Problem:
     """Check everything that a softmax loss takes and return it in matrix form.
 
-    ``first_class`` and ``num_classes`` say which block of how many classes the logits hold.
+    ``first_class`` and ``num_classes`` say which block of how many classes the logits hold,
+    ``expression`` asks for one expression that autograd differentiates.
     """
     xp = namespace_of(logits, "logits")
     check_floating(logits, "logits")
@@ -102,7 +111,7 @@ def make_problem(
         rows = rows.classes(xp, first_class, _stand_in(xp, matrix, block, dtype))
     weight = _sample_weight(xp, logits, sample_weight, shape, like, rows)
     reducer = make_reducer(xp, reduction, rows.row_weight, like, shape, weight, denominator)
-    return Problem(xp, logits, axis, matrix, dtype, rows, reducer, penalties)
+    return Problem(xp, logits, axis, matrix, dtype, rows, reducer, penalties, expression)
 
 
 def _rows_of(where: Array | None, amount: Amount) -> Amount:

@@ -102,7 +102,7 @@ class SoftmaxState:
         xp = problem.xp
         with quiet(xp):
             x = in_rows(xp, xp.astype(problem.matrix, problem.dtype, copy=False))
-            state = forward(xp, x, problem.rows, moments=2).state
+            state = forward(xp, x, problem.rows, moments=2, block=True).state
         reducer = problem.reducer
         return cls(state, reducer.row_shape or (), reducer.sample_weight)
 

@@ -6,6 +6,7 @@
 from typing import NamedTuple
 
 from softtargets._array.dtypes import BELOW_MAXIMUM, MAXIMUM, dtype_name
+from softtargets._array.memory import exponential, scaled, subtract
 from softtargets._array.operations import as_column, product, row_sums
 from softtargets._array.traits import look, may_look, stop_gradient
 from softtargets.softmax.state import Penalties, RowState, TailState
@@ -14,33 +15,64 @@ from softtargets.typing import Amount, Array, Namespace
 
 
 class Pass(NamedTuple):
-    """What one pass over the logits leaves behind: the state, z = x - max and e^z."""
+    """What one pass over the logits leaves behind: the state, z = x - max and e^z.
+
+    ``own``: the exponentials are in memory of the caller, in place of z where no one needs that.
+    """
 
     state: RowState
     shifted: Array
     exponentials: Array
+    tails: tuple[Array, ...] = ()
+    own: bool = False
 
 
-def forward(xp: Namespace, x: Array, rows: Rows, *, moments: int = 0) -> Pass:
-    """Return the pass over ``x``, with the first ``moments`` (0 to 2) moments of the logits."""
+def forward(
+    xp: Namespace,
+    x: Array,
+    rows: Rows,
+    *,
+    moments: int = 0,
+    into: Array | None = None,
+    block: bool = False,
+) -> Pass:
+    """Return the pass over ``x``, with the first ``moments`` (0 to 2) moments of the logits.
+
+    The matrix ``into`` may be overwritten; it may be ``x`` itself. Of a ``block`` of the classes
+    all logits may be -inf, and its state still merges.
+    """
     x = _clean(xp, x, rows)
     x, maximum = _finite_maximum(xp, x)
     # The loss does not depend on the shift, so its derivative is none of autograd's business.
     maximum = stop_gradient(maximum)
-    z = x - xp.where(maximum == -xp.inf, 0.0, maximum)
-    e = xp.exp(z)
+    # Nothing else stands between max and exp: compilers know the pattern.
+    shift = xp.where(maximum == -xp.inf, 0.0, maximum) if block else maximum
+    z = subtract(xp, x, shift, into)
+    target_dot = rows.dot(xp, z)
+    tails = [_tail(xp, z, tail) for tail in rows.tails]
+    own = into is not None and not moments
+    e = exponential(xp, z, own=own)
     exp_dot = product(xp, e, z) if moments else None
     state = RowState(
         maximum=maximum,
         exp_sum=row_sums(xp, e),
-        target_dot=rows.dot(xp, z),
+        target_dot=target_dot,
         target_mass=rows.mass,
         row_weight=rows.row_weight,
-        tails=tuple(_tail(xp, z, tail)[0] for tail in rows.tails),
+        tails=tuple(state for state, _ in tails),
         exp_dot=row_sums(xp, exp_dot) if exp_dot is not None else None,
         exp_square=row_sums(xp, product(xp, exp_dot, z)) if moments > 1 else None,
     )
-    return Pass(state, z, e)
+    return Pass(state, z, e, tuple(rest for _, rest in tails), own)
+
+
+def again(xp: Namespace, x: Array, rows: Rows, state: RowState, into: Array | None = None) -> Pass:
+    """Return the pass that left ``state``, from the same ``x`` and without its sums."""
+    x, _ = _finite_maximum(xp, _clean(xp, x, rows))
+    z = subtract(xp, x, state.maximum, into)
+    tails = tuple(_tail(xp, z, tail)[1] for tail in rows.tails)
+    own = into is not None and state.exp_dot is None
+    return Pass(state, z, exponential(xp, z, own=own), tails, own)
 
 
 def gradient(
@@ -49,7 +81,7 @@ def gradient(
     """Return ``scale`` times the gradient of each row's loss: A * softmax(x) - a, and the
     penalties'.
     """
-    state, z, e = done
+    state, z, e, tails, own = done
     exp_sum = xp.where(state.exp_sum == 0, xp.nan, state.exp_sum)
     mass = as_column(xp, state.total_mass, e)
     if penalties.uses_logsumexp:
@@ -57,14 +89,13 @@ def gradient(
     if penalties.uses_entropy:
         weight = state.row_weight * penalties.confidence_penalty
         mass = mass + weight * (state.entropy() - state.log_exp_sum())
-    result = e * (scale * mass / exp_sum)
+    result = scaled(e, scale * mass / exp_sum, own=own)
     if penalties.uses_entropy:
         result = result + (scale * weight / exp_sum) * product(xp, e, z)
-    for tail in rows.tails:
-        sums, rest = _tail(xp, z, tail)
-        share = scale * tail.amount / xp.where(sums.exp_sum == 0, 1.0, sums.exp_sum)
+    for tail, rest in zip(state.tails, tails, strict=True):
+        share = scale * tail.amount / xp.where(tail.exp_sum == 0, 1.0, tail.exp_sum)
         result = result - share * rest
-    return rows.add_to(xp, result, -scale)
+    return rows.add_to(xp, result, -scale, own=own)
 
 
 def _clean(xp: Namespace, x: Array, rows: Rows) -> Array:

@@ -7,6 +7,7 @@ tails, with class weights, masks and ignored labels already in the amounts.
 from dataclasses import dataclass, replace
 from typing import Self
 
+from softtargets._array.memory import added
 from softtargets._array.namespaces import is_number
 from softtargets._array.operations import (
     add_at,
@@ -16,6 +17,7 @@ from softtargets._array.operations import (
     product,
     row_sums,
     total,
+    weighted_sums,
 )
 from softtargets.typing import Amount, Array, Namespace
 
@@ -101,26 +103,30 @@ class Rows:
             row_sum = row_sums(xp, values)
             result = result + product(xp, self.uniform, row_sum)
         for vector in self.vectors:
-            row_sum = row_sums(xp, product(xp, vector.u, values))
+            row_sum = weighted_sums(xp, vector.u, values)
             result = result + product(xp, vector.amount, row_sum)
         for other in self.others:
-            weighted = product(xp, other.u, other.without_label(xp, values))
-            row_sum = row_sums(xp, weighted)
+            row_sum = weighted_sums(xp, other.u, other.without_label(xp, values))
             result = result + product(xp, other.amount, row_sum)
         for block in self.dense:
-            result = result + row_sums(xp, product(xp, block, values))
+            result = result + weighted_sums(xp, block, values)
         return result
 
-    def add_to(self, xp: Namespace, matrix: Array, scale: Amount = 1.0) -> Array:
-        """Return ``matrix + scale * a``, without the tails. May reuse the memory of ``matrix``."""
+    def add_to(
+        self, xp: Namespace, matrix: Array, scale: Amount = 1.0, *, own: bool = False
+    ) -> Array:
+        """Return ``matrix + scale * a``, without the tails; in place where it is the caller's
+        ``own``.
+        """
         if self.has_uniform:
-            matrix = matrix + scale * self.uniform
+            matrix = added(matrix, scale * self.uniform, own=own)
         for vector in self.vectors:
-            matrix = matrix + (scale * vector.amount) * vector.u
+            matrix = added(matrix, (scale * vector.amount) * vector.u, own=own)
         for other in self.others:
-            matrix = matrix + (scale * other.amount) * other.without_label(xp, other.u)
+            share = (scale * other.amount) * other.without_label(xp, other.u)
+            matrix = added(matrix, share, own=own)
         for block in self.dense:
-            matrix = matrix + scale * block
+            matrix = added(matrix, scale * block, own=own)
         for point in self.points:
             matrix = add_at(xp, matrix, point.labels, scale * point.amount)
         return matrix

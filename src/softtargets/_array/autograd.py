@@ -1,0 +1,81 @@
+"""What torch's autograd records, and how a gradient of one's own is put into its graph."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Literal
+
+from softtargets._array.kinds import is_torch
+from softtargets._array.traits import is_plain_torch
+from softtargets._array.trees import arrays_in
+from softtargets.typing import Array
+
+Recording = Literal["nothing", "first", "all"]
+
+
+def recording(inputs: tuple[Array, ...], others: Any) -> Recording:
+    """Return what is recorded of a call with ``inputs`` and ``others`` while it runs.
+
+    "nothing", as in every library but torch; "first": first derivatives for some of the inputs;
+    "all": anything else, such as derivatives for other arguments, forward mode, transforms and
+    compilation.
+    """
+    if not is_torch(inputs[0]):
+        return "nothing"
+    import torch  # the user has imported it: there is a tensor
+    from torch.autograd import forward_ad
+
+    tensors = [x for x in arrays_in((inputs, others)) if is_torch(x)]
+    if not all(is_plain_torch(x) for x in tensors):
+        return "all"
+    if any(forward_ad.unpack_dual(x).tangent is not None for x in tensors):
+        return "all"
+    if not torch.is_grad_enabled():
+        return "nothing"
+    count = sum(x.requires_grad for x in tensors)
+    if count == 0:
+        return "nothing"
+    return "first" if count == sum(x.requires_grad for x in inputs) else "all"
+
+
+def with_own_gradient(
+    forward: Callable[..., tuple[Array, Any]],
+    backward: Callable[..., tuple[Array, ...]],
+    plain: Callable[..., Array],
+    inputs: tuple[Array, ...],
+) -> Array:
+    """Return the value of ``forward`` with a gradient that ``backward`` gives.
+
+    ``forward(*inputs)`` returns the value and anything to keep, ``backward(kept, upstream, inputs)``
+    the gradients for the inputs, where ``inputs()`` gives these; neither is recorded. Where the
+    gradient itself is to be differentiated, ``plain(*inputs)`` takes over.
+    """
+    return _function().apply(forward, backward, plain, *inputs)
+
+
+@functools.cache
+def _function() -> Any:
+    import torch
+
+    class OwnGradient(torch.autograd.Function):
+        """Connects three functions to autograd."""
+
+        @staticmethod
+        def forward(ctx: Any, forward: Any, backward: Any, plain: Any, *inputs: Array) -> Array:
+            value, ctx.kept = forward(*inputs)
+            ctx.functions = backward, plain
+            ctx.save_for_backward(*inputs)
+            return value
+
+        @staticmethod
+        def backward(ctx: Any, upstream: Array) -> tuple[Array | None, ...]:
+            backward, plain = ctx.functions
+            if not torch.is_grad_enabled():
+                found = backward(ctx.kept, upstream, lambda: ctx.saved_tensors)
+                return (None, None, None, *found)
+            inputs = ctx.saved_tensors
+            wanted = [x for x in inputs if x.requires_grad]
+            found = iter(torch.autograd.grad(plain(*inputs), wanted, upstream, create_graph=True))
+            rest = [next(found) if x.requires_grad else None for x in inputs]
+            return (None, None, None, *rest)
+
+    return OwnGradient

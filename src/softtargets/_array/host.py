@@ -1,0 +1,66 @@
+"""Torch tensors in host memory, seen as NumPy arrays: the same memory, nothing is copied.
+
+NumPy's operations begin sooner, and run on the library's own threads beside each other.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from softtargets._array.dtypes import dtype_name
+from softtargets._array.kinds import is_torch
+from softtargets._array.traits import may_look
+from softtargets._array.trees import with_arrays
+from softtargets.typing import Array
+
+
+class _NoView(Exception):
+    """Raised for an array that NumPy cannot see."""
+
+
+def numpy_views(value: Any) -> Any:
+    """Return ``value`` with all its arrays as NumPy views, or None if one of them has none.
+
+    An array that appears twice is seen twice as the same array. Only torch tensors are looked at
+    in this way.
+    """
+    seen: dict[int, Array] = {}
+
+    def view(array: Array) -> Array:
+        if id(array) not in seen:
+            seen[id(array)] = _view(array)
+        return seen[id(array)]
+
+    try:
+        return with_arrays(value, view)
+    except _NoView:
+        return None
+
+
+def _view(array: Array) -> Array:
+    # NumPy has no bfloat16, and is slow at float16.
+    if not is_torch(array) or not may_look(array) or dtype_name(array) in ("bfloat16", "float16"):
+        raise _NoView
+    if array.layout is not _strided() or array.is_neg():
+        raise _NoView
+    return array.detach().numpy()
+
+
+def _strided() -> Any:
+    import torch  # the user has imported it: there is a tensor
+
+    return torch.strided
+
+
+def from_view(array: Array) -> Array:
+    """Return a NumPy array or scalar as a tensor of the same memory."""
+    import torch
+
+    return torch.from_numpy(np.asarray(array))
+
+
+def was_changed(array: Array) -> None:
+    """Tell torch that the memory of a tensor was written into: its autograd counts that."""
+    import torch
+
+    torch.autograd.graph.increment_version(array)

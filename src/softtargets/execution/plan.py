@@ -1,0 +1,43 @@
+"""Which rows are handled together, and how a block lies in memory.
+
+The plan depends on the shape and the kind of array only: the same inputs give the same bits,
+whatever the number of threads.
+"""
+
+import math
+from typing import NamedTuple
+
+from softtargets._array.kinds import is_numpy
+from softtargets._array.operations import CLASS_MAJOR
+from softtargets._array.traits import may_look, may_write
+from softtargets.typing import Array
+
+#: Entries of a block on the host (bench/blocks.py shows why).
+HOST_ENTRIES = 2**19
+#: Entries of a block on a device, where only memory is to be bounded: launches cost more than L2.
+DEVICE_ENTRIES = 2**26
+
+
+class Plan(NamedTuple):
+    """Blocks of rows; ``own``: each has memory of its own, with ``class_major`` layout or not."""
+
+    blocks: list[slice]
+    class_major: bool
+    threaded: bool
+
+
+def make_plan(matrix: Array, entries: int | None = None) -> Plan | None:
+    """Return the plan for a matrix, or None where everything is one expression.
+
+    Traced, lazy and immutable arrays are: a look at their number of rows would make it a constant.
+    """
+    if not may_write(matrix):
+        return None
+    host = may_look(matrix)
+    count, classes = matrix.shape
+    if entries is None:
+        entries = HOST_ENTRIES if host else DEVICE_ENTRIES
+    pieces = max(1, min(count, math.ceil(count * classes / entries)))
+    size = max(1, math.ceil(count / pieces))
+    blocks = [slice(start, min(start + size, count)) for start in range(0, max(count, 1), size)]
+    return Plan(blocks, is_numpy(matrix) and classes <= CLASS_MAJOR, is_numpy(matrix))

@@ -1,0 +1,137 @@
+"""A few threads of the library's own for arrays in host memory.
+
+Array libraries release the interpreter's lock inside an operation, so blocks of rows run side by
+side. The thread that calls takes part, so the pool may be busy, gone or shared by many callers.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from softtargets._array.checks import check_count
+
+#: Handles one item; made once for each thread that takes part, so that it can have memory of its
+#: own.
+Worker = Callable[[slice], None]
+
+VARIABLE = "SOFTTARGETS_NUM_THREADS"
+
+
+class _Pool:
+    """The threads beside the one that calls."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.executor: ThreadPoolExecutor | None = None
+        self.count: int | None = None
+
+    def resize(self, count: int | None) -> None:
+        with self.lock:
+            old, self.executor, self.count = self.executor, None, count
+        if old is not None:
+            old.shutdown(wait=False)  # what was handed to it still runs
+
+    def start(self, task: Callable[[], None], copies: int) -> list[Callable[[], None]]:
+        """Start ``task`` on up to ``copies`` threads; each result waits for one of them."""
+        with self.lock:
+            if self.executor is None:
+                size = max(1, _threads(self.count) - 1)
+                self.executor = ThreadPoolExecutor(size, thread_name_prefix="softtargets")
+            executor = self.executor
+        waits = []
+        try:
+            for _ in range(copies):
+                future = executor.submit(task)
+                # One that has not begun has nothing left to do once the caller is through.
+                waits.append(lambda future=future: None if future.cancel() else future.result())
+        except RuntimeError:  # the interpreter, or another thread, is shutting the pool down
+            pass
+        return waits
+
+
+_pool = _Pool()
+# A child has none of its parent's threads, and perhaps a lock that none of them will release.
+os.register_at_fork(after_in_child=_pool.__init__)  # type: ignore[misc]
+
+
+def _threads(count: int | None) -> int:
+    if count is not None:
+        return count
+    given = os.environ.get(VARIABLE, "")
+    return check_count(int(given), VARIABLE) if given.isdecimal() else len(os.sched_getaffinity(0))
+
+
+def get_num_threads() -> int:
+    """Return the number of threads that work on arrays in host memory.
+
+    Returns
+    -------
+    int
+        What :func:`set_num_threads` set, else the environment variable
+        ``SOFTTARGETS_NUM_THREADS``, else the number of cores that the process may use.
+
+    Examples
+    --------
+    >>> import softtargets as st
+    >>> st.get_num_threads() >= 1
+    True
+    """
+    return _threads(_pool.count)
+
+
+def set_num_threads(num_threads: int | None) -> None:
+    """Set the number of threads that work on arrays in host memory. Results do not depend on it.
+
+    Parameters
+    ----------
+    num_threads : int or None
+        At least 1; 1 starts no threads. None returns to the default of :func:`get_num_threads`.
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer.
+    ValueError
+        If it is below 1.
+
+    Examples
+    --------
+    >>> import softtargets as st
+    >>> st.set_num_threads(1)
+    >>> st.get_num_threads()
+    1
+    >>> st.set_num_threads(None)
+    """
+    if num_threads is not None:
+        num_threads = check_count(num_threads, "num_threads")
+    _pool.resize(num_threads)
+
+
+def run(make_worker: Callable[[], Worker], items: Sequence[slice]) -> None:
+    """Have every item handled by a worker, side by side. The first error is raised."""
+    left = iter(items)
+    lock = threading.Lock()
+
+    def drain() -> None:
+        worker = make_worker()
+        while True:
+            with lock:
+                item = next(left, None)
+            if item is None:
+                return
+            try:
+                worker(item)
+            except BaseException:
+                with lock:
+                    for _ in left:  # nobody begins another item
+                        pass
+                raise
+
+    others = min(get_num_threads(), len(items)) - 1
+    waits = _pool.start(drain, others) if others > 0 else []
+    try:
+        drain()
+    finally:
+        for wait in waits:
+            wait()
