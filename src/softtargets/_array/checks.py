@@ -179,12 +179,15 @@ def check_distributions(
     """Raise if entries are negative or the last axis does not sum to 1, if looking is free."""
     if not may_look(q):
         return
-    kept = xp.asarray(True) if where is None else where[..., None]
-    check_values(xp, q, argument, "be finite and at least 0", kept & ~((q >= 0) & xp.isfinite(q)))
     tolerance = EPSILON[dtype_name(q)] ** 0.5
     sums = xp.sum(promote(xp, q), axis=-1)
-    off = ~(xp.abs(sums - 1) <= tolerance)
-    check_values(xp, sums, f"{prefix}{argument}", "sum to 1", off if where is None else off & where)
+    off = ~((xp.abs(sums - 1) <= tolerance) & (xp.min(q, axis=-1) >= 0))
+    off = off if where is None else off & where
+    if look(xp.any(off)) is False:
+        return  # without a temporary of the size of q
+    kept = xp.asarray(True) if where is None else where[..., None]
+    check_values(xp, q, argument, "be finite and at least 0", kept & ~((q >= 0) & xp.isfinite(q)))
+    check_values(xp, sums, f"{prefix}{argument}", "sum to 1", off)
 
 
 def _label_rule(num_classes: int, ignore_index: int) -> str:

@@ -45,7 +45,7 @@ def row_sums(xp: Namespace, matrix: Array) -> Array:
     Torch cuts the sum of a single long row by thread; short rows, summed in turn, it does not cut.
     NumPy adds in another order where the rows do not lie one after the other.
     """
-    if is_numpy(matrix) and matrix.shape[1] <= CLASS_MAJOR:
+    if is_numpy(matrix) and 0 < matrix.shape[1] <= CLASS_MAJOR:
         return _sums_in_halves(matrix)
     # Sizes are not looked at in traced code, where they would become constants.
     if not is_eager(matrix) or matrix.shape[0] != 1 or matrix.shape[1] <= 2 * _PIECE:

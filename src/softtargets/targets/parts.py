@@ -24,6 +24,14 @@ class Spill:
     prior: Array | None
     spread: Spread
 
+    @property
+    def is_same_for_all_entries(self) -> bool:
+        """Whether only the mass of all entries of a row together matters."""
+        amount = self.amount
+        by_row = is_number(amount) or amount.ndim == 0 or (amount.ndim > 1 and amount.shape[-1] == 1)
+        flat = self.prior is None or self.prior.ndim == 1
+        return by_row and flat and self.spread == "all"
+
     def like(self, prior: Array | None, spread: Spread) -> bool:
         """Whether mass spread over ``prior`` in this way can be added to this spill."""
         return self.prior is prior and self.spread == spread

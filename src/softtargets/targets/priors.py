@@ -35,7 +35,6 @@ class Spread(NamedTuple):
     uniform: Amount = 0.0
     vectors: tuple[Vector, ...] = ()
     others: tuple[Other, ...] = ()
-    dense: tuple[Array, ...] = ()
     mass: Amount = 0.0
 
 
@@ -132,7 +131,7 @@ def _matrix(
         amount = xp.where(alone, 0.0, quotient(xp, amount, xp.where(alone, 1.0, share)))
     rows = gate(xp, setting.allowed, entries.combine(amount, prior), 0.0, setting.like)
     rows = setting.weighted(rows)
-    return Spread(own, dense=(rows,), mass=_sum(setting, rows))
+    return Spread(own, vectors=(Vector(1.0, rows),), mass=_sum(setting, rows))
 
 
 def _reach(setting: Setting, prior: Array) -> Array:

@@ -7,7 +7,16 @@ from typing import cast
 from softtargets._array import errors
 from softtargets._array.checks import check_values
 from softtargets._array.namespaces import is_number
-from softtargets._array.operations import column, gate, is_label, lookup, pick, row_sums, total
+from softtargets._array.operations import (
+    column,
+    gate,
+    is_label,
+    lookup,
+    ordered_sums,
+    pick,
+    row_sums,
+    total,
+)
 from softtargets._array.traits import may_look
 from softtargets.targets.parts import Bucket, Dense, Labels, Part
 from softtargets.targets.priors import Entries, spread_out
@@ -25,7 +34,6 @@ class _Resolver:
         self.points: list[Point] = []
         self.vectors: list[Vector] = []
         self.others: list[Other] = []
-        self.dense: list[Array] = []
         self.tails: list[Tail] = []
         self.uniform: Amount = 0.0
         self.mass: Amount = 0.0
@@ -42,16 +50,28 @@ class _Resolver:
         amount = gate(self.xp, kept, amount, 0.0, setting.like)
         return gate(self.xp, setting.where, amount, 0.0, setting.like)
 
-    def spill(self, part: Part, amount: Callable[[Amount], Amount], entries: Entries) -> Amount:
-        """Add what the entries of a part spill; return what comes back to them."""
+    def spill(
+        self,
+        part: Part,
+        amount: Callable[[Amount], Amount],
+        entries: Entries,
+        by_row: Callable[[Amount], Amount] | None = None,
+    ) -> Amount:
+        """Add what the entries of a part spill; return what comes back to them.
+
+        ``by_row`` gives the amount of all entries of a row together, where no more is needed.
+        """
         own: Amount = 0.0
         for spill in part.spills:
-            spread = spread_out(self.setting, spill, amount(spill.amount), entries)
+            if by_row is not None and spill.is_same_for_all_entries:
+                given, source = by_row(spill.amount), entries._replace(per_row=1)
+            else:
+                given, source = amount(spill.amount), entries
+            spread = spread_out(self.setting, spill, given, source)
             own = own + spread.own
             self.uniform = self.uniform + spread.uniform
             self.vectors.extend(spread.vectors)
             self.others.extend(spread.others)
-            self.dense.extend(spread.dense)
             self.mass = self.mass + spread.mass
         return own
 
@@ -127,18 +147,36 @@ class _Resolver:
                 check_values(xp, xp.reshape(q, shape), "targets", rule, there)
             q = xp.where(xp.any(masked, axis=1, keepdims=True), float("nan"), q)
 
+        row_sum = ordered_sums(xp, q)
+
         def entry(amount: Amount) -> Array:
             return setting.amount(amount) * q
 
-        own = entry(part.weight)
+        def by_row(amount: Amount) -> Array:
+            return setting.amount(amount) * row_sum
+
         entries = Entries(None, setting.num_classes, _same, xp.matmul)
-        own = own + self.spill(part, entry, entries)
-        own = setting.weighted(own)
-        self.dense.append(own)
-        self.mass = self.mass + row_sums(xp, own)
-        base = setting.weighted(entry(part.base))
-        self.row_weight = self.row_weight + row_sums(xp, base)
+        own = self.spill(part, entry, entries, by_row)
+        self.add_entries(part.weight, q, row_sum)
+        if not is_number(own):
+            self.add_entries(1.0, own, None)
+        base = setting.amount(part.base)
+        if setting.class_weight is not None or not is_by_row(base):
+            row_sum, base = row_sums(xp, setting.weighted(base * q)), 1.0
+        self.row_weight = self.row_weight + base * row_sum
         self.kept.append(None)
+
+    def add_entries(self, amount: Amount, q: Array, row_sum: Array | None) -> None:
+        """Add ``amount * q``, without making it where the amount is the same along a row."""
+        setting = self.setting
+        amount = setting.amount(amount)
+        if not is_by_row(amount):
+            amount, q, row_sum = 1.0, amount * q, None
+        if row_sum is None or setting.class_weight is not None:
+            q = setting.weighted(q)
+            row_sum = row_sums(self.xp, q)
+        self.vectors.append(Vector(amount, q))
+        self.mass = self.mass + amount * row_sum
 
     def add_bucket(self, part: Bucket) -> None:
         setting, xp = self.setting, self.xp
@@ -169,6 +207,11 @@ class _Resolver:
                 return self.setting.where
             kept = mask if kept is None else kept | mask
         return kept if self.setting.where is None else kept & self.setting.where
+
+
+def is_by_row(amount: Amount) -> bool:
+    """Whether an amount, flat, is a number or a column of one value per row."""
+    return is_number(amount) or amount.shape[1] == 1
 
 
 def _same(vector: Array) -> Array:
@@ -211,7 +254,6 @@ def resolve(parts: tuple[Part, ...], support: Labels | None, setting: Setting) -
         uniform=resolver.uniform,
         vectors=tuple(resolver.vectors),
         others=tuple(resolver.others),
-        dense=tuple(resolver.dense),
         tails=tuple(resolver.tails),
         mass=resolver.mass,
         row_weight=resolver.row_weight,

@@ -1,7 +1,6 @@
 """The normal form of targets beside a matrix of logits: all that the row kernel needs.
 
-For every row,  a = sum_j amount_j * onehot(label_j) + uniform + sum_v amount_v * u_v + dense +
-tails, with class weights, masks and ignored labels already in the amounts.
+For every row,  a = sum_j amount_j * onehot(label_j) + uniform + sum_v amount_v * u_v + tails, with class weights, masks and ignored labels already in the amounts.
 """
 
 from dataclasses import dataclass, replace
@@ -33,7 +32,7 @@ class Point:
 @dataclass(frozen=True)
 class Vector:
     """Mass along a vector: ``amount`` (one per row) times ``u`` (one row for all, or one per
-    row).
+    row, as dense targets have it).
     """
 
     amount: Amount
@@ -80,7 +79,6 @@ class Rows:
     uniform: Amount = 0.0
     vectors: tuple[Vector, ...] = ()
     others: tuple[Other, ...] = ()
-    dense: tuple[Array, ...] = ()
     tails: tuple[Tail, ...] = ()
     mass: Amount = 0.0
     row_weight: Amount = 0.0
@@ -108,8 +106,6 @@ class Rows:
         for other in self.others:
             row_sum = weighted_sums(xp, other.u, other.without_label(xp, values))
             result = result + product(xp, other.amount, row_sum)
-        for block in self.dense:
-            result = result + weighted_sums(xp, block, values)
         return result
 
     def add_to(
@@ -125,8 +121,6 @@ class Rows:
         for other in self.others:
             share = (scale * other.amount) * other.without_label(xp, other.u)
             matrix = added(matrix, share, own=own)
-        for block in self.dense:
-            matrix = added(matrix, scale * block, own=own)
         for point in self.points:
             matrix = add_at(xp, matrix, point.labels, scale * point.amount)
         return matrix
@@ -145,7 +139,6 @@ class Rows:
             uniform=cut(self.uniform),
             vectors=tuple(Vector(cut(v.amount), cut(v.u)) for v in self.vectors),
             others=tuple(Other(cut(o.label), cut(o.amount), cut(o.u)) for o in self.others),
-            dense=tuple(cut(block) for block in self.dense),
             tails=tuple(Tail(cut(t.amount), cut(t.listed)) for t in self.tails),
             mass=cut(self.mass),
             row_weight=cut(self.row_weight),
@@ -174,16 +167,12 @@ class Rows:
         others = tuple(Other(o.label - start, o.amount, cut(o.u)) for o in self.others)
         for other in others:
             mass = mass + other.mass(xp)
-        dense = tuple(cut(block) for block in self.dense)
-        for block in dense:
-            mass = mass + row_sums(xp, block)
         tails = tuple(Tail(t.amount, cut(t.listed)) for t in self.tails)
         return replace(
             self,
             points=tuple(points),
             vectors=vectors,
             others=others,
-            dense=dense,
             tails=tails,
             mass=mass,
             allowed=cut(self.allowed),
