@@ -9,8 +9,10 @@
 Everything follows ``logits``: the result has their library and their device.
 """
 
+from softtargets.execution.threads import get_num_threads, set_num_threads
 from softtargets.losses.cross_entropy import cross_entropy
 from softtargets.losses.gradients import value_and_grad
+from softtargets.losses.linear_cross_entropy import linear_cross_entropy
 from softtargets.losses.softmax_state import SoftmaxState
 from softtargets.targets.conventions import convert_smoothing
 from softtargets.targets.functions import mix, one_hot, smooth_labels
@@ -23,8 +25,11 @@ __all__ = [
     "Targets",
     "convert_smoothing",
     "cross_entropy",
+    "get_num_threads",
+    "linear_cross_entropy",
     "mix",
     "one_hot",
+    "set_num_threads",
     "smooth_labels",
     "value_and_grad",
 ]

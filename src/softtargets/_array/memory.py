@@ -3,7 +3,12 @@
 ``out`` is not in the standard: only arrays that :func:`may_write` allows have it.
 """
 
+from softtargets._array.kinds import is_torch
+from softtargets._array.traits import may_look, may_write
 from softtargets.typing import Amount, Array, Namespace
+
+#: Entries of a piece of a product that is added to a total, on the host and on a device.
+HOST_PIECE, DEVICE_PIECE = 2**22, 2**26
 
 
 def subtract(xp: Namespace, values: Array, column: Array, out: Array | None) -> Array:
@@ -30,3 +35,24 @@ def added(values: Array, more: Amount, *, own: bool) -> Array:
         return values + more
     values += more
     return values
+
+
+def matmul(xp: Namespace, left: Array, right: Array, out: Array | None = None) -> Array:
+    """Return ``left @ right``."""
+    return xp.matmul(left, right) if out is None else xp.matmul(left, right, out=out)
+
+
+def add_product(xp: Namespace, total: Array | None, left: Array, right: Array) -> Array:
+    """Return ``total + left @ right``; a total is the caller's own, without one it is 0.
+
+    Few libraries multiply and add at once. Elsewhere the product exists a piece at a time.
+    """
+    if total is None or not may_write(total):
+        return xp.matmul(left, right) if total is None else total + xp.matmul(left, right)
+    if is_torch(total) and total.dtype == left.dtype:
+        return total.addmm_(left, right)
+    piece = HOST_PIECE if may_look(total) else DEVICE_PIECE
+    step = max(1, piece // max(1, right.shape[1]))
+    for start in range(0, left.shape[0], step):
+        total[start : start + step, :] += xp.matmul(left[start : start + step, :], right)
+    return total

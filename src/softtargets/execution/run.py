@@ -5,8 +5,7 @@ need; exp in place; sum; and for the gradient scale in place, subtract the targe
 """
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from softtargets._array.axes import in_rows
 from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import beside
 from softtargets._array.traits import quiet
+from softtargets._array.trees import arrays_in
 from softtargets.execution import threads
 from softtargets.execution.plan import Plan, make_plan
 from softtargets.softmax.kernel import forward, gradient
@@ -137,14 +137,8 @@ def _cut(scale: Amount, block: slice) -> Amount:
 def _is_free(out: Array, matrix: Array, others: object) -> bool:
     """Whether blocks of ``out`` may be written while blocks of the rest are still to be read."""
     if not is_numpy(out):
-        return False
+        return out is matrix and all(other is not out for other in arrays_in(others))
     same = out.ctypes.data == matrix.ctypes.data and out.strides == matrix.strides
-    return (same or not np.may_share_memory(out, matrix)) and not _touches(out, others)
-
-
-def _touches(out: Array, value: Any) -> bool:
-    if is_numpy(value):
-        return np.may_share_memory(out, value)
-    if is_dataclass(value):
-        return any(_touches(out, getattr(value, field.name)) for field in fields(value))
-    return isinstance(value, tuple) and any(_touches(out, part) for part in value)
+    if not same and np.may_share_memory(out, matrix):
+        return False
+    return not any(np.may_share_memory(out, other) for other in arrays_in(others))

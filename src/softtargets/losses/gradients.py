@@ -1,5 +1,7 @@
 """Loss and analytic gradient in one pass, for every loss and every library."""
 
+import functools
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,9 +13,11 @@ from softtargets._array.namespaces import check_follows, namespace_of
 from softtargets._array.traits import may_fill
 from softtargets.losses.cross_entropy import cross_entropy
 from softtargets.losses.evaluate import Call, value_and_gradient
+from softtargets.losses.linear import LinearCall, linear_value_and_gradients
+from softtargets.losses.linear_cross_entropy import linear_cross_entropy
 from softtargets.typing import Array
 
-Evaluate = Callable[..., tuple[Array, Array]]
+Evaluate = Callable[..., tuple[Array, Any]]
 
 
 def _of_logits(
@@ -25,13 +29,42 @@ def _of_logits(
     return value_and_gradient(Call(logits, targets, options), out)
 
 
+def _of_layer(
+    features: Array,
+    weight: Array,
+    targets: Any,
+    out: Array | None = None,
+    *,
+    bias: Array | None = None,
+    block_bytes: int | None = None,
+    **options: Any,
+) -> tuple[Array, tuple[Array, ...]]:
+    """Return value and gradients of the loss of a linear layer."""
+    if out is not None:
+        errors.bad_value("out", "be None for linear_cross_entropy", type(out).__name__)
+    options = {**_defaults(linear_cross_entropy), **options}
+    call = LinearCall(features, weight, bias, targets, block_bytes, options)
+    return linear_value_and_gradients(call)
+
+
+@functools.cache
+def _defaults(loss: Callable[..., Array]) -> dict[str, Any]:
+    """Return the keywords of a loss that concern its value, with their defaults."""
+    parameters = inspect.signature(loss).parameters.values()
+    given = {p.name: p.default for p in parameters if p.default is not p.empty}
+    return {name: given[name] for name in given if name not in ("bias", "block_bytes")}
+
+
 #: How to evaluate each public loss with its gradient.
-_EVALUATE: dict[Callable[..., Array], Evaluate] = {cross_entropy: _of_logits}
+_EVALUATE: dict[Callable[..., Array], Evaluate] = {
+    cross_entropy: _of_logits,
+    linear_cross_entropy: _of_layer,
+}
 
 
 def value_and_grad(
     loss: Callable[..., Array], *, out: Array | None = None
-) -> Callable[..., tuple[Array, Array]]:
+) -> Callable[..., tuple[Array, Any]]:
     """Return a function that gives a loss and its analytic gradient for the logits in one pass.
 
     Parameters
@@ -79,7 +112,7 @@ def value_and_grad(
         name = getattr(function, "__qualname__", type(function).__name__)
         errors.bad_type("loss", "be a loss of softtargets", name)
 
-    def loss_and_gradient(*arrays: Any, **options: Any) -> tuple[Array, Array]:
+    def loss_and_gradient(*arrays: Any, **options: Any) -> tuple[Array, Any]:
         return evaluate(*arrays, out=out, **{**keywords, **options})
 
     return loss_and_gradient

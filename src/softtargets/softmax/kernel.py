@@ -49,6 +49,8 @@ def forward(
     shift = xp.where(maximum == -xp.inf, 0.0, maximum) if block else maximum
     z = subtract(xp, x, shift, into)
     target_dot = rows.dot(xp, z)
+    if rows.known:
+        target_dot = target_dot + rows.known_dot(maximum)
     tails = [_tail(xp, z, tail) for tail in rows.tails]
     own = into is not None and not moments
     e = exponential(xp, z, own=own)

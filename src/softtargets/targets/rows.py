@@ -69,6 +69,17 @@ class Tail:
 
 
 @dataclass(frozen=True)
+class Known:
+    """Mass whose inner product ``dot`` with the logits of each row is known beforehand.
+
+    What the loss gains from it is its ``mass`` per row; its gradient is added elsewhere.
+    """
+
+    dot: Array
+    mass: Amount
+
+
+@dataclass(frozen=True)
 class Rows:
     """Targets of the rows of one matrix. Amounts are numbers or columns of one value per row.
 
@@ -80,6 +91,7 @@ class Rows:
     vectors: tuple[Vector, ...] = ()
     others: tuple[Other, ...] = ()
     tails: tuple[Tail, ...] = ()
+    known: tuple[Known, ...] = ()
     mass: Amount = 0.0
     row_weight: Amount = 0.0
     kept: Array | None = None
@@ -90,8 +102,26 @@ class Rows:
         """Whether any mass lies on all classes alike."""
         return not (is_number(self.uniform) and self.uniform == 0)
 
+    def known_dot(self, maximum: Array) -> Amount:
+        """Return <a, logits - maximum> per row over the mass of which that is known."""
+        result: Amount = 0.0
+        for known in self.known:
+            result = result + (known.dot - known.mass * maximum)
+        return result
+
+    def without_shared(self, ones: Array) -> tuple[Self, tuple[Vector, ...]]:
+        """Return the rows without what lies along one vector for all of them, and those vectors.
+
+        ``ones`` is the vector of what is uniform.
+        """
+        shared = [v for v in self.vectors if v.u.shape[0] == 1]
+        vectors = tuple(v for v in self.vectors if v.u.shape[0] != 1)
+        if self.has_uniform:
+            shared.append(Vector(self.uniform, ones))
+        return replace(self, uniform=0.0, vectors=vectors), tuple(shared)
+
     def dot(self, xp: Namespace, values: Array) -> Array:
-        """Return <a, values> per row, without the tails, with 0 * inf = 0."""
+        """Return <a, values> per row, without the tails and the known, with 0 * inf = 0."""
         result = xp.zeros_like(values[:, :1])
         for point in self.points:
             count = point.labels.shape[1]
@@ -140,6 +170,7 @@ class Rows:
             vectors=tuple(Vector(cut(v.amount), cut(v.u)) for v in self.vectors),
             others=tuple(Other(cut(o.label), cut(o.amount), cut(o.u)) for o in self.others),
             tails=tuple(Tail(cut(t.amount), cut(t.listed)) for t in self.tails),
+            known=tuple(Known(cut(k.dot), cut(k.mass)) for k in self.known),
             mass=cut(self.mass),
             row_weight=cut(self.row_weight),
             kept=cut(self.kept),
