@@ -197,6 +197,13 @@ def _label_rule(num_classes: int, ignore_index: int) -> str:
     return f"{rule} or ignore_index {ignore_index}"
 
 
+def _all_inside(xp: Namespace, index: Array, num_classes: int) -> bool:
+    """Whether all labels are known to be in range, which is the usual case."""
+    if not may_look(index) or 0 in index.shape:
+        return False
+    return bool(xp.min(index) >= 0) and bool(xp.max(index) < num_classes)
+
+
 def check_labels(
     labels: Array,
     num_classes: int,
@@ -215,6 +222,8 @@ def check_labels(
         errors.bad_type(argument, "have an integer dtype", name)
     check_known(labels, argument)
     index = xp.astype(labels, index_dtype(xp, labels), copy=False)
+    if not 0 <= ignore_index < num_classes and _all_inside(xp, index, num_classes):
+        return index, None, None
     inside = (index >= 0) & (index < num_classes)
     # An unsigned label that wrapped around is out of range; it is never the ignored one.
     never = ignore_index < 0 and name.startswith("u")

@@ -18,12 +18,15 @@ class _NoView(Exception):
     """Raised for an array that NumPy cannot see."""
 
 
-def numpy_views(value: Any) -> Any:
+def numpy_views(first: Array, value: Any) -> Any:
     """Return ``value`` with all its arrays as NumPy views, or None if one of them has none.
 
-    An array that appears twice is seen twice as the same array. Only torch tensors are looked at
-    in this way.
+    So it is if ``first``, one of them, is no torch tensor.
+
+    An array that appears twice is seen twice as the same array.
     """
+    if not is_torch(first):
+        return None
     seen: dict[int, Array] = {}
 
     def view(array: Array) -> Array:

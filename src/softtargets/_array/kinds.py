@@ -19,13 +19,15 @@ _NUMPY = (np.ndarray, np.generic)
 
 def is_torch(value: object) -> bool:
     """Whether ``value`` is a torch tensor. Does not import torch."""
+    if type(value) is np.ndarray:
+        return False  # the most frequent answer, given first
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
 
 def is_numpy(value: object) -> bool:
     """Whether ``value`` is a NumPy array or scalar."""
-    return isinstance(value, _NUMPY)
+    return type(value) is np.ndarray or isinstance(value, _NUMPY)
 
 
 def _is_other(value: object) -> bool:
@@ -65,4 +67,6 @@ def namespace(array: Array) -> Namespace:
 
 def device(array: Array) -> Any:
     """Return the device of an array, in the terms of its library."""
+    if is_numpy(array):
+        return "cpu"
     return array.device if is_torch(array) else array_api_compat.device(array)

@@ -3,8 +3,10 @@
 import numbers
 from typing import Any
 
+import numpy as np
+
 from softtargets._array import errors
-from softtargets._array.kinds import device, is_array, is_dask, is_jax, namespace
+from softtargets._array.kinds import device, is_array, is_dask, is_jax, is_numpy, namespace
 from softtargets.typing import Array, Namespace
 
 
@@ -12,6 +14,8 @@ def is_number(value: object) -> bool:
     """Whether ``value`` is a plain real number: NumPy scalars are, bool is not."""
     if type(value) is float or type(value) is int:
         return True
+    if value is None or type(value) is np.ndarray:
+        return False  # what follows is slow
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
@@ -37,6 +41,8 @@ def library_name(xp: Namespace) -> str:
 
 def check_follows(xp: Namespace, array: Array, argument: str, other: Array, name: str) -> None:
     """Raise unless ``other`` (called ``name``) has the library and the device of ``array``."""
+    if type(other) is type(array) is np.ndarray:
+        return
     if type(other) is not type(array):
         other_xp = namespace_of(other, name)
         if other_xp is not xp:
@@ -48,8 +54,10 @@ def check_follows(xp: Namespace, array: Array, argument: str, other: Array, name
 
 def beside(array: Array) -> dict[str, Any]:
     """Return the keyword that makes a new array on the device of ``array``."""
-    # JAX tracers and Dask arrays have no device of their own, and need none.
-    return {} if is_jax(array) or is_dask(array) else {"device": device(array)}
+    # JAX tracers and Dask arrays have no device of their own, and need none; nor does NumPy.
+    if is_numpy(array) or is_jax(array) or is_dask(array):
+        return {}
+    return {"device": device(array)}
 
 
 def as_array(xp: Namespace, value: Array, dtype: object, like: Array) -> Array:

@@ -59,13 +59,15 @@ def is_eager(array: Array) -> bool:
 
 def may_write(array: Array) -> bool:
     """Whether arrays of this kind may be changed in place, also at positions in arrays."""
+    if is_numpy(array):
+        return True
     if is_torch(array):
         import torch
 
         recorded = array.requires_grad and torch.is_grad_enabled()
         return is_plain_torch(array) and not recorded
     # CuPy follows NumPy here; the others are immutable, lazy, or refuse index arrays.
-    return is_numpy(array) or is_cupy(array)
+    return is_cupy(array)
 
 
 def may_fill(array: Array) -> bool:

@@ -31,7 +31,7 @@ def value_of(call: Call) -> Array:
         return _value(call, expression=True)
     if recorded == "first":
         return _with_gradient(call)
-    view = numpy_views(call)
+    view = numpy_views(call.logits, call)
     return _value(call) if view is None else from_view(_value(Call(*view)))
 
 
@@ -40,7 +40,7 @@ def value_and_gradient(call: Call, out: Array | None = None) -> tuple[Array, Arr
     with unrecorded(call.logits):
         if recording((call.logits,), call[1:]) == "all":
             return _value_and_gradient(call, out, expression=True)
-        view = numpy_views((call, out))
+        view = numpy_views(call.logits, (call, out))
         if view is None:
             return _value_and_gradient(call, out)
         value, gradient = _value_and_gradient(Call(*view[0]), view[1])

@@ -47,7 +47,7 @@ def linear_value(call: LinearCall) -> Array:
         return _value(call, expression=True)
     if recorded == "first":
         return _with_gradients(call)
-    view = numpy_views(call)
+    view = numpy_views(call.features, call)
     return _value(call) if view is None else from_view(_value(LinearCall(*view)))
 
 
@@ -62,7 +62,7 @@ def linear_value_and_gradients(
     with unrecorded(call.features):
         if recording(call.layer, call[3:]) == "all":
             return _value_and_gradients(call, wanted, upstream, expression=True)
-        view = numpy_views((call, upstream))
+        view = numpy_views(call.features, (call, upstream))
         if view is None:
             return _value_and_gradients(call, wanted, upstream)
         value, gradients = _value_and_gradients(LinearCall(*view[0]), wanted, view[1])
