@@ -24,10 +24,12 @@ def recording(inputs: tuple[Array, ...], others: Any) -> Recording:
     import torch  # the user has imported it: there is a tensor
     from torch.autograd import forward_ad
 
+    if torch.compiler.is_compiling():
+        return "all"
     tensors = [x for x in arrays_in((inputs, others)) if is_torch(x)]
     if not all(is_plain_torch(x) for x in tensors):
         return "all"
-    if any(forward_ad.unpack_dual(x).tangent is not None for x in tensors):
+    if forward_ad._current_level >= 0 and any(map(_has_tangent, tensors)):
         return "all"
     if not torch.is_grad_enabled():
         return "nothing"
@@ -35,6 +37,12 @@ def recording(inputs: tuple[Array, ...], others: Any) -> Recording:
     if count == 0:
         return "nothing"
     return "first" if count == sum(x.requires_grad for x in inputs) else "all"
+
+
+def _has_tangent(array: Array) -> bool:
+    from torch.autograd import forward_ad
+
+    return forward_ad.unpack_dual(array).tangent is not None
 
 
 def with_own_gradient(
@@ -45,8 +53,8 @@ def with_own_gradient(
 ) -> Array:
     """Return the value of ``forward`` with a gradient that ``backward`` gives.
 
-    ``forward(*inputs)`` returns the value and anything to keep, ``backward(kept, upstream, inputs)``
-    the gradients for the inputs, where ``inputs()`` gives these; neither is recorded. Where the
+    ``forward(*inputs)`` returns the value and anything to keep; ``backward(kept, upstream, get)``
+    the gradients for the inputs, which ``get()`` gives again. Neither is recorded. Where the
     gradient itself is to be differentiated, ``plain(*inputs)`` takes over.
     """
     return _function().apply(forward, backward, plain, *inputs)
@@ -56,7 +64,7 @@ def with_own_gradient(
 def _function() -> Any:
     import torch
 
-    class OwnGradient(torch.autograd.Function):
+    class OwnGradient(torch.autograd.Function):  # type: ignore[misc]
         """Connects three functions to autograd."""
 
         @staticmethod

@@ -4,6 +4,8 @@ import math
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 from softtargets._array import errors
 from softtargets._array.axes import check_known
 from softtargets._array.dtypes import (
@@ -16,7 +18,7 @@ from softtargets._array.dtypes import (
     index_dtype,
     promote,
 )
-from softtargets._array.kinds import is_array
+from softtargets._array.kinds import is_array, is_numpy
 from softtargets._array.namespaces import check_follows, is_integer, is_number, namespace_of
 from softtargets._array.traits import look, may_look
 from softtargets.typing import Amount, Array, Namespace
@@ -201,7 +203,10 @@ def _all_inside(xp: Namespace, index: Array, num_classes: int) -> bool:
     """Whether all labels are known to be in range, which is the usual case."""
     if not may_look(index) or 0 in index.shape:
         return False
-    return bool(xp.min(index) >= 0) and bool(xp.max(index) < num_classes)
+    if is_numpy(index):
+        return bool(index.view(np.uint64).max() < num_classes)  # where -1 is far out of range
+    # What comes of constants may still be unknown in traced code.
+    return look((xp.min(index) >= 0) & (xp.max(index) < num_classes)) is True
 
 
 def check_labels(

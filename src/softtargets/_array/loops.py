@@ -11,9 +11,7 @@ def has_loop(array: Array) -> bool:
     return is_jax(array)
 
 
-def map_blocks(
-    function: Callable[..., Array], arrays: Sequence[Array], size: int
-) -> Array:
+def map_blocks(function: Callable[..., Array], arrays: Sequence[Array], size: int) -> Array:
     """Return ``function`` of ``size`` rows of the arrays at a time, one block after the other.
 
     Where it is differentiated, blocks are computed once more instead of being kept. The last block

@@ -3,6 +3,7 @@
 Matrices are rows x classes; labels are rows x (labels of a row).
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ _PIECE = 2**12
 #: Up to so many classes a block of rows lies class after class on the host: a reduction along a
 #: short row costs more than a transpose.
 CLASS_MAJOR = 64
+#: Classes that are added one after the other in such a block.
+_STRAND = 16
 
 
 def product(xp: Namespace, weight: Amount, values: Array) -> Array:
@@ -46,10 +49,9 @@ def row_sums(xp: Namespace, matrix: Array) -> Array:
     """Return the sum of each row as a column, the same bits for any number of threads and rows.
 
     Torch cuts the sum of a single long row by thread; short rows, summed in turn, it does not cut.
-    NumPy adds in another order where the rows do not lie one after the other.
     """
-    if is_numpy(matrix) and 0 < matrix.shape[1] <= CLASS_MAJOR:
-        return _sums_in_halves(matrix)
+    if is_numpy(matrix):
+        return _host_sums(matrix)
     # Sizes are not looked at in traced code, where they would become constants.
     if not is_eager(matrix) or matrix.shape[0] != 1 or matrix.shape[1] <= 2 * _PIECE:
         return xp.sum(matrix, axis=1, keepdims=True)
@@ -60,20 +62,18 @@ def row_sums(xp: Namespace, matrix: Array) -> Array:
     return row_sums(xp, xp.concat([pieces[None, :], rest], axis=1))
 
 
-def _sums_in_halves(matrix: Array) -> Array:
-    """Return the sum of each row as a column, added in halves along the row."""
-    size = matrix.shape[1]
-    if size == 1:
-        return matrix.copy()
-    own = False
-    while size > 1:
-        half = (size + 1) // 2
-        head, tail = matrix[:, :half], matrix[:, half:size]
-        if not own:
-            head, own = head.copy(order="K"), True
-        head[:, : size - half] += tail
-        matrix, size = head, half
-    return matrix
+def _host_sums(matrix: Array) -> Array:
+    """Return the sum of each row of a NumPy matrix as a column.
+
+    Along rows that lie in memory one after the other NumPy adds in several strands. Across columns
+    it adds one after the other, so they are taken a few at a time to be as accurate.
+    """
+    classes = matrix.shape[1]
+    if matrix.flags.c_contiguous or not _STRAND < classes <= CLASS_MAJOR:
+        return np.add.reduce(matrix, axis=1, keepdims=True)
+    starts = range(0, classes, _STRAND)
+    parts = [np.add.reduce(matrix[:, i : i + _STRAND], axis=1, keepdims=True) for i in starts]
+    return functools.reduce(np.add, parts)
 
 
 def weighted_sums(xp: Namespace, weight: Array, values: Array) -> Array:
@@ -144,10 +144,27 @@ def _flat(matrix: Array, labels: Array) -> _Flat | None:
         return None
     count, classes = matrix.shape
     if matrix.flags.c_contiguous:
-        return _Flat(matrix.reshape(-1), labels + np.arange(0, count * classes, classes)[:, None])
+        return _Flat(matrix.reshape(-1), labels + _starts(count, classes))
     if matrix.flags.f_contiguous:
-        return _Flat(matrix.T.reshape(-1), labels * count + np.arange(count)[:, None])
+        return _Flat(matrix.T.reshape(-1), labels * count + _starts(count, 1))
     return None
+
+
+def _starts(count: int, step: int) -> Array:
+    return (_few_starts if count <= 2**12 else _few_starts.__wrapped__)(count, step)
+
+
+@functools.lru_cache(maxsize=16)
+def _few_starts(count: int, step: int) -> Array:
+    """Return a column of 0, step, 2 step, ..., which nobody writes into."""
+    return np.arange(0, count * step, step)[:, None]
+
+
+def extremes(xp: Namespace, array: Array) -> tuple[Array, Array]:
+    """Return the smallest and the largest entry."""
+    if is_numpy(array):
+        return array.min(), array.max()
+    return xp.min(array), xp.max(array)
 
 
 def pick(xp: Namespace, matrix: Array, labels: Array) -> Array:

@@ -1,40 +1,54 @@
 """The arrays in arguments: in values made of dataclasses, tuples and dicts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from softtargets._array.kinds import is_array
-from softtargets._array.namespaces import is_number
 from softtargets.typing import Array
 
+#: Types of most arguments, none of which holds an array.
+_PLAIN = frozenset({type(None), bool, int, float, str})
 
-def arrays_in(value: Any) -> Iterator[Array]:
-    """Yield the arrays in ``value``."""
-    if value is None or is_number(value) or isinstance(value, str):
+
+def arrays_in(value: Any) -> list[Array]:
+    """Return the arrays in ``value``."""
+    found: list[Array] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[Array]) -> None:
+    if type(value) in _PLAIN:
         return
-    if isinstance(value, tuple):
-        for part in value:
-            yield from arrays_in(part)
-    elif isinstance(value, dict):
+    if isinstance(value, dict):
         for part in value.values():
-            yield from arrays_in(part)
+            if type(part) not in _PLAIN:
+                _collect(part, found)
+    elif isinstance(value, tuple):
+        for part in value:
+            _collect(part, found)
+    elif is_array(value):
+        found.append(value)
     elif is_dataclass(value):
         for field in fields(value):
-            yield from arrays_in(getattr(value, field.name))
-    elif is_array(value):
-        yield value
+            _collect(getattr(value, field.name), found)
 
 
 def with_arrays(value: Any, convert: Callable[[Array], Array]) -> Any:
-    """Return ``value`` with each of its arrays converted."""
-    if value is None or is_number(value) or isinstance(value, str):
+    """Return ``value`` with each of its arrays converted; named tuples become tuples."""
+    if type(value) in _PLAIN:
         return value
+    if isinstance(value, dict):
+        return {
+            name: part if type(part) in _PLAIN else with_arrays(part, convert)
+            for name, part in value.items()
+        }
     if isinstance(value, tuple):
         return tuple(with_arrays(part, convert) for part in value)
-    if isinstance(value, dict):
-        return {name: with_arrays(part, convert) for name, part in value.items()}
+    if is_array(value):
+        return convert(value)
     if is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: getattr(value, field.name) for field in fields(value)}
         return replace(value, **with_arrays(parts, convert))
-    return convert(value) if is_array(value) else value
+    return value

@@ -47,8 +47,9 @@ class Linear(NamedTuple):
     def block_rows(self) -> int:
         """How many rows of logits exist at a time."""
         count, size = self.features.shape
-        if self.expression or not is_eager(self.features) and not has_loop(self.features):
-            return max(1, count) if isinstance(count, int) else count
+        if self.expression or (not is_eager(self.features) and not has_loop(self.features)):
+            whole: int = count  # perhaps a symbol, in code that torch traces
+            return whole
         if self.block_bytes is None:
             low, high = HOST_ROWS if may_look(self.features) else DEVICE_ROWS
             rows = min(max(size, low), high)

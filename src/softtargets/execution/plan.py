@@ -4,6 +4,7 @@ The plan depends on the shape and the kind of array only: the same inputs give t
 whatever the number of threads.
 """
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from softtargets.typing import Array
 HOST_ENTRIES = 2**19
 #: Entries of a block on a device, where only memory is to be bounded: launches cost more than L2.
 DEVICE_ENTRIES = 2**26
+#: From so many entries on it pays to turn a matrix of few classes.
+TURNED = 2**12
 
 
 class Plan(NamedTuple):
@@ -37,7 +40,9 @@ def make_plan(matrix: Array, entries: int | None = None) -> Plan | None:
     count, classes = matrix.shape
     if entries is None:
         entries = HOST_ENTRIES if host else DEVICE_ENTRIES
-    pieces = max(1, min(count, math.ceil(count * classes / entries)))
-    size = max(1, math.ceil(count / pieces))
-    blocks = [slice(start, min(start + size, count)) for start in range(0, max(count, 1), size)]
-    return Plan(blocks, is_numpy(matrix) and classes <= CLASS_MAJOR, is_numpy(matrix))
+    # At least two rows each: NumPy adds a single turned row in another order.
+    pieces = max(1, min(count // 2, math.ceil(count * classes / entries)))
+    bounds = [i * count // pieces for i in range(pieces + 1)]
+    blocks = [slice(*pair) for pair in itertools.pairwise(bounds)]
+    turned = is_numpy(matrix) and classes <= CLASS_MAJOR and count * classes >= TURNED
+    return Plan(blocks, turned, is_numpy(matrix))

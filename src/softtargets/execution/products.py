@@ -2,7 +2,6 @@
 
 from softtargets._array.memory import add_product, added, matmul
 from softtargets._array.namespaces import beside
-from softtargets._array.operations import as_column
 from softtargets.execution.shared import Shared
 from softtargets.typing import Amount, Array, Namespace
 

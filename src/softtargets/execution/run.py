@@ -79,11 +79,11 @@ def row_losses_and_gradient(
 def _in_blocks(work: Work, plan: Plan, scale: Amount | None, out: Array | None) -> Array:
     """Return the losses; write the gradients, if there is a scale, into ``out``."""
     xp, matrix, rows, dtype, penalties = work[:5]
-    place = beside(matrix)
-    losses = xp.empty((matrix.shape[0], 1), dtype=dtype, **place)
+    single = len(plan.blocks) == 1
+    losses = None if single else xp.empty((matrix.shape[0], 1), dtype=dtype, **beside(matrix))
+    found: list[Array] = []
     # Without a gradient of the right dtype to write into, each thread has a block of its own.
     direct = out is not None and out.dtype == dtype and not plan.class_major
-    single = len(plan.blocks) == 1
 
     def make_worker() -> threads.Worker:
         scratch = None if direct else _scratch(work, plan)
@@ -91,13 +91,21 @@ def _in_blocks(work: Work, plan: Plan, scale: Amount | None, out: Array | None) 
         def worker(block: slice) -> None:
             part = rows if single else rows[block]
             x = matrix[block, :]
-            into = out[block, :] if scratch is None else scratch(block.stop - block.start)
+            if scratch is None:
+                assert out is not None
+                into = out[block, :]
+            else:
+                into = scratch(block.stop - block.start)
             if x.dtype != dtype or plan.class_major:
                 into[...] = x
                 x = into
             with quiet(xp):
                 done = forward(xp, x, part, moments=work.moments, into=into)
-                losses[block, :] = done.state.row_loss(penalties)
+                loss = done.state.row_loss(penalties)
+                if losses is None:
+                    found.append(loss)
+                else:
+                    losses[block, :] = loss
                 if out is None:
                     return
                 g = gradient(xp, done, part, penalties, _cut(scale, block))
@@ -112,13 +120,14 @@ def _in_blocks(work: Work, plan: Plan, scale: Amount | None, out: Array | None) 
         worker = make_worker()
         for block in plan.blocks:
             worker(block)
-    return losses
+    return found[0] if single else losses
 
 
 def _scratch(work: Work, plan: Plan) -> Callable[[int], Array]:
     """Return a function that gives memory for a number of rows, the same at each call."""
     xp, matrix = work.xp, work.matrix
-    size, classes = plan.blocks[0].stop, matrix.shape[1]
+    size = max(block.stop - block.start for block in plan.blocks)
+    classes = matrix.shape[1]
     memory = xp.empty((size * classes,), dtype=work.dtype, **beside(matrix))
 
     def rows_of(count: int) -> Array:

@@ -44,9 +44,7 @@ def split(
     for vector in vectors:
         u = vector.u
         offset = 0.0 if bias is None else row_sums(xp, product(xp, u, xp.astype(bias, u.dtype)))
-        shared.append(
-            Shared(vector.amount, u, _combine(xp, u, weight), offset, row_sums(xp, u))
-        )
+        shared.append(Shared(vector.amount, u, _combine(xp, u, weight), offset, row_sums(xp, u)))
     return rest, tuple(shared)
 
 

@@ -4,10 +4,11 @@ Array libraries release the interpreter's lock inside an operation, so blocks of
 side. The thread that calls takes part, so the pool may be busy, gone or shared by many callers.
 """
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from softtargets._array.checks import check_count
 
@@ -32,22 +33,18 @@ class _Pool:
         if old is not None:
             old.shutdown(wait=False)  # what was handed to it still runs
 
-    def start(self, task: Callable[[], None], copies: int) -> list[Callable[[], None]]:
-        """Start ``task`` on up to ``copies`` threads; each result waits for one of them."""
+    def start(self, task: Callable[[], None], copies: int) -> list[Future[None]]:
+        """Start ``task`` on up to ``copies`` threads."""
         with self.lock:
             if self.executor is None:
                 size = max(1, _threads(self.count) - 1)
                 self.executor = ThreadPoolExecutor(size, thread_name_prefix="softtargets")
             executor = self.executor
-        waits = []
-        try:
+        futures: list[Future[None]] = []
+        with contextlib.suppress(RuntimeError):  # the interpreter, or a resize, shuts the pool down
             for _ in range(copies):
-                future = executor.submit(task)
-                # One that has not begun has nothing left to do once the caller is through.
-                waits.append(lambda future=future: None if future.cancel() else future.result())
-        except RuntimeError:  # the interpreter, or another thread, is shutting the pool down
-            pass
-        return waits
+                futures.append(executor.submit(task))
+        return futures
 
 
 _pool = _Pool()
@@ -110,6 +107,9 @@ def set_num_threads(num_threads: int | None) -> None:
 
 def run(make_worker: Callable[[], Worker], items: Sequence[slice]) -> None:
     """Have every item handled by a worker, side by side. The first error is raised."""
+    if len(items) == 1:
+        make_worker()(items[0])
+        return
     left = iter(items)
     lock = threading.Lock()
 
@@ -129,9 +129,12 @@ def run(make_worker: Callable[[], Worker], items: Sequence[slice]) -> None:
                 raise
 
     others = min(get_num_threads(), len(items)) - 1
-    waits = _pool.start(drain, others) if others > 0 else []
+    futures = _pool.start(drain, others) if others > 0 else []
     try:
         drain()
     finally:
-        for wait in waits:
-            wait()
+        # One that has not begun has nothing left to do.
+        running = [future for future in futures if not future.cancel()]
+        wait(running)
+    for future in running:
+        future.result()

@@ -40,14 +40,19 @@ def value_and_gradient(call: Call, out: Array | None = None) -> tuple[Array, Arr
     with unrecorded(call.logits):
         if recording((call.logits,), call[1:]) == "all":
             return _value_and_gradient(call, out, expression=True)
-        view = numpy_views(call.logits, (call, out))
-        if view is None:
-            return _value_and_gradient(call, out)
-        value, gradient = _value_and_gradient(Call(*view[0]), view[1])
-        if out is None:
-            return from_view(value), from_view(gradient)
-        was_changed(out)
-        return from_view(value), out
+        return _of_plain_arrays(call, out)
+
+
+def _of_plain_arrays(call: Call, out: Array | None = None) -> tuple[Array, Array]:
+    """Return the value and its gradient where nothing is recorded."""
+    view = numpy_views(call.logits, (call, out))
+    if view is None:
+        return _value_and_gradient(call, out)
+    value, gradient = _value_and_gradient(Call(*view[0]), view[1])
+    if out is None:
+        return from_view(value), from_view(gradient)
+    was_changed(out)
+    return from_view(value), out
 
 
 def _value_and_gradient(
@@ -97,13 +102,13 @@ def _with_gradient(call: Call) -> Array:
         return _value(Call(logits, targets, options), expression=True)
 
     def forward(logits: Array) -> tuple[Array, Any]:
-        value, gradient = value_and_gradient(Call(logits, targets, options))
+        value, gradient = _of_plain_arrays(Call(logits, targets, options))
         return value, _Kept(gradient)
 
     def backward(kept: _Kept, upstream: Array, inputs: Any) -> tuple[Array]:
         gradient = kept.take()
         if gradient is None:
-            gradient = value_and_gradient(Call(*inputs(), targets, options))[1]
+            gradient = _of_plain_arrays(Call(inputs()[0], targets, options))[1]
         return (_times(gradient, upstream, options.get("axis", -1)),)
 
     return with_own_gradient(forward, backward, plain, (call.logits,))

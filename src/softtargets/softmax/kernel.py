@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from softtargets._array.dtypes import BELOW_MAXIMUM, MAXIMUM, dtype_name
 from softtargets._array.memory import exponential, scaled, subtract
-from softtargets._array.operations import as_column, product, row_sums
+from softtargets._array.operations import as_column, extremes, product, row_sums
 from softtargets._array.traits import look, may_look, stop_gradient
 from softtargets.softmax.state import Penalties, RowState, TailState
 from softtargets.targets.rows import Rows, Tail
@@ -42,7 +42,7 @@ def forward(
     all logits may be -inf, and its state still merges.
     """
     x = _clean(xp, x, rows)
-    x, maximum = _finite_maximum(xp, x)
+    x, maximum, ordinary = _finite_maximum(xp, x)
     # The loss does not depend on the shift, so its derivative is none of autograd's business.
     maximum = stop_gradient(maximum)
     # Nothing else stands between max and exp: compilers know the pattern.
@@ -64,13 +64,14 @@ def forward(
         tails=tuple(state for state, _ in tails),
         exp_dot=row_sums(xp, exp_dot) if exp_dot is not None else None,
         exp_square=row_sums(xp, product(xp, exp_dot, z)) if moments > 1 else None,
+        ordinary=ordinary,
     )
     return Pass(state, z, e, tuple(rest for _, rest in tails), own)
 
 
 def again(xp: Namespace, x: Array, rows: Rows, state: RowState, into: Array | None = None) -> Pass:
     """Return the pass that left ``state``, from the same ``x`` and without its sums."""
-    x, _ = _finite_maximum(xp, _clean(xp, x, rows))
+    x = _finite_maximum(xp, _clean(xp, x, rows))[0]
     z = subtract(xp, x, state.maximum, into)
     tails = tuple(_tail(xp, z, tail)[1] for tail in rows.tails)
     own = into is not None and state.exp_dot is None
@@ -84,7 +85,9 @@ def gradient(
     penalties'.
     """
     state, z, e, tails, own = done
-    exp_sum = xp.where(state.exp_sum == 0, xp.nan, state.exp_sum)
+    exp_sum = state.exp_sum
+    if not state.ordinary:
+        exp_sum = xp.where(exp_sum == 0, xp.nan, exp_sum)
     mass = as_column(xp, state.total_mass, e)
     if penalties.uses_logsumexp:
         mass = mass + 2 * state.row_weight * penalties.z_loss * state.logsumexp()
@@ -109,22 +112,24 @@ def _clean(xp: Namespace, x: Array, rows: Rows) -> Array:
     return x
 
 
-def _finite_maximum(xp: Namespace, x: Array) -> tuple[Array, Array]:
-    """Return ``x`` with the largest finite number for +inf, and its maximum per row.
+def _finite_maximum(xp: Namespace, x: Array) -> tuple[Array, Array, bool]:
+    """Return ``x`` with the largest finite number for +inf, its maximum per row, and whether all
+    maxima are known to be ordinary numbers.
 
     A class at +inf then has z = 0, and the pattern max, subtract, exp, sum stays bare.
     The largest finite number itself gives way to its neighbour.
     """
     name = dtype_name(x)
     if x.shape[0] == 0:
-        return x, xp.sum(x, axis=1, keepdims=True)  # Dask knows no maximum over no rows
+        return x, xp.sum(x, axis=1, keepdims=True), False  # Dask has no maximum over no rows
     if may_look(x):
         maximum = xp.max(x, axis=1, keepdims=True)
-        if look(xp.any(maximum >= MAXIMUM[name])) is False:
-            return x, maximum
+        low, high = extremes(xp, maximum)
+        if look(high < MAXIMUM[name]):  # not so for nan
+            return x, maximum, look(low > -xp.inf) is True
     finite = xp.minimum(x, as_column(xp, BELOW_MAXIMUM[name], x))
     x = xp.where(x == xp.inf, MAXIMUM[name], finite)
-    return x, xp.max(x, axis=1, keepdims=True)
+    return x, xp.max(x, axis=1, keepdims=True), False
 
 
 def _tail(xp: Namespace, z: Array, tail: Tail) -> tuple[TailState, Array]:

@@ -76,6 +76,8 @@ class RowState:
     tails: tuple[TailState, ...] = ()
     exp_dot: Array | None = None
     exp_square: Array | None = None
+    #: Whether every maximum is known to be an ordinary number: then no sum is 0 and no row special.
+    ordinary: bool = False
 
     @property
     def total_mass(self) -> Amount:
@@ -88,6 +90,8 @@ class RowState:
     def log_exp_sum(self) -> Array:
         """Return logsumexp - max of each row; 0 for a row without any finite logit."""
         xp = namespace_of(self.exp_sum, "state")
+        if self.ordinary:
+            return xp.log(self.exp_sum)
         return xp.log(xp.where(self.exp_sum == 0, 1.0, self.exp_sum))
 
     def logsumexp(self) -> Array:
@@ -114,16 +118,20 @@ class RowState:
     def row_loss(self, penalties: Penalties) -> Array:
         """Return A * logsumexp(x) - <a, x> and the penalties of each row."""
         xp = namespace_of(self.exp_sum, "state")
-        # Only a logit of +inf is held as the largest finite number: all others are infinitely far.
-        hot = (self.maximum == MAXIMUM[dtype_name(self.maximum)]) & (self.target_dot < 0)
-        loss = self.total_mass * self.log_exp_sum() - xp.where(hot, -xp.inf, self.target_dot)
+        dot = self.target_dot
+        if not self.ordinary:
+            # Only a logit of +inf is held as the largest finite number: all others are infinitely
+            # far.
+            hot = (self.maximum == MAXIMUM[dtype_name(self.maximum)]) & (dot < 0)
+            dot = xp.where(hot, -xp.inf, dot)
+        loss = self.total_mass * self.log_exp_sum() - dot
         for tail in self.tails:
             loss = loss - product(xp, tail.amount, tail.log_exp_sum())
         if penalties.uses_logsumexp:
             loss = loss + self.row_weight * (penalties.z_loss * self.logsumexp() ** 2)
         if penalties.uses_entropy:
             loss = loss - self.row_weight * (penalties.confidence_penalty * self.entropy())
-        return xp.where(self.maximum == -xp.inf, xp.nan, loss)
+        return loss if self.ordinary else xp.where(self.maximum == -xp.inf, xp.nan, loss)
 
     def merge(self, other: Self) -> Self:
         """Return the state of the classes of both; commutative, and associative up to rounding.
@@ -145,6 +153,7 @@ class RowState:
             tails=tails,
             exp_dot=_add(left.exp_dot, right.exp_dot),
             exp_square=_add(left.exp_square, right.exp_square),
+            ordinary=False,
         )
 
     def _shifted(self, shift: Array) -> Self:

@@ -28,7 +28,9 @@ class Spill:
     def is_same_for_all_entries(self) -> bool:
         """Whether only the mass of all entries of a row together matters."""
         amount = self.amount
-        by_row = is_number(amount) or amount.ndim == 0 or (amount.ndim > 1 and amount.shape[-1] == 1)
+        by_row = (
+            is_number(amount) or amount.ndim == 0 or (amount.ndim > 1 and amount.shape[-1] == 1)
+        )
         flat = self.prior is None or self.prior.ndim == 1
         return by_row and flat and self.spread == "all"
 

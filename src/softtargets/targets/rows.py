@@ -1,8 +1,11 @@
 """The normal form of targets beside a matrix of logits: all that the row kernel needs.
 
-For every row,  a = sum_j amount_j * onehot(label_j) + uniform + sum_v amount_v * u_v + tails, with class weights, masks and ignored labels already in the amounts.
+For every row,  a = sum_j amount_j * onehot(label_j) + uniform + sum_v amount_v * u_v + tails,  with
+class weights, masks and ignored labels already in the amounts.
 """
 
+import functools
+import operator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -122,21 +125,21 @@ class Rows:
 
     def dot(self, xp: Namespace, values: Array) -> Array:
         """Return <a, values> per row, without the tails and the known, with 0 * inf = 0."""
-        result = xp.zeros_like(values[:, :1])
+        terms = []
         for point in self.points:
             count = point.labels.shape[1]
             picked = product(xp, point.amount, pick(xp, values, point.labels))
-            result = result + total(xp, picked, count)
+            terms.append(total(xp, picked, count))
         if self.has_uniform:
             row_sum = row_sums(xp, values)
-            result = result + product(xp, self.uniform, row_sum)
+            terms.append(product(xp, self.uniform, row_sum))
         for vector in self.vectors:
             row_sum = weighted_sums(xp, vector.u, values)
-            result = result + product(xp, vector.amount, row_sum)
+            terms.append(product(xp, vector.amount, row_sum))
         for other in self.others:
             row_sum = weighted_sums(xp, other.u, other.without_label(xp, values))
-            result = result + product(xp, other.amount, row_sum)
-        return result
+            terms.append(product(xp, other.amount, row_sum))
+        return functools.reduce(operator.add, terms) if terms else xp.zeros_like(values[:, :1])
 
     def add_to(
         self, xp: Namespace, matrix: Array, scale: Amount = 1.0, *, own: bool = False
