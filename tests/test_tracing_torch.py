@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import softtargets as st
-from tests.backends import assert_close, assert_same_bits, selected
+from tests.backends import assert_close, selected
 
 torch = pytest.importorskip("torch")
 if not any(variant.row == "torch" for variant in selected()):

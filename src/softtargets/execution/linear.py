@@ -6,7 +6,7 @@ products take it back to the features and the weight.
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from softtargets._array.loops import has_loop, map_blocks
 from softtargets._array.memory import added, matmul
@@ -48,8 +48,7 @@ class Linear(NamedTuple):
         """How many rows of logits exist at a time."""
         count, size = self.features.shape
         if self.expression or (not is_eager(self.features) and not has_loop(self.features)):
-            whole: int = count  # perhaps a symbol, in code that torch traces
-            return whole
+            return cast("int", count)  # perhaps a symbol, in code that torch traces
         if self.block_bytes is None:
             low, high = HOST_ROWS if may_look(self.features) else DEVICE_ROWS
             rows = min(max(size, low), high)

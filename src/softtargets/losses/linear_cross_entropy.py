@@ -97,9 +97,9 @@ def linear_cross_entropy(
     >>> weight = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     >>> labels = np.array([2, 0])
     >>> st.linear_cross_entropy(features, weight, labels, label_smoothing=0.1).round(6)
-    0.531049
+    np.float64(0.527654)
     >>> st.cross_entropy(features @ weight.T, labels, label_smoothing=0.1).round(6)
-    0.531049
+    np.float64(0.527654)
 
     References
     ----------
