@@ -28,7 +28,9 @@ def make_parser() -> argparse.ArgumentParser:
     run.set_defaults(command=run_command)
 
     reporting = commands.add_parser("report", help="make tables and plots of files of results")
-    reporting.add_argument("results", type=Path, nargs="*", metavar="RESULTS.csv")
+    reporting.add_argument(
+        "results", type=Path, nargs="*", metavar="RESULTS.csv", help="default: all there are"
+    )
     reporting.add_argument("--output", type=Path, default=GENERATED, metavar="DIR")
     reporting.set_defaults(command=report_command)
 
@@ -99,7 +101,8 @@ def is_a_finding(record: Record) -> bool:
 
 def report_command(arguments: argparse.Namespace) -> int:
     """Write tables and plots."""
-    found = [record for path in arguments.results for record in records.read(path)]
+    files = arguments.results or sorted(RESULTS.glob("*.csv"))
+    found = [record for path in files for record in records.read(path)]
     for path in report.write(found, arguments.output):
         print(path)
     return 0

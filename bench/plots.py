@@ -31,6 +31,12 @@ LOOKS = {
     "limit_copy_exp": ("#000000", "", ":"),
     "limit_copy": ("#000000", "", ":"),
 }
+#: What the pictures show, and what their files are called.
+TEXTS = {
+    "Time of loss and gradient per logit, over the number of classes.": "time",
+    "Memory at the peak of a call, over the number of rows.": "memory",
+    "Time as a multiple of the limit.": "limit",
+}
 #: Left out where lines would be too many: they lie between those that are shown.
 CROWDED = {"ours_torch", "ours_torch_compiled_autograd", "limit_copy"}
 #: Less memory than this is drawn as this: 0 has no place on a logarithmic axis.
@@ -41,17 +47,18 @@ ALLOCATORS = (
 )
 
 
+def pictures_of(device: str, folder: Path) -> dict[str, Path]:
+    """Return what each picture shows, and its file."""
+    return {text: folder / f"benchmarks_{device}_{name}.png" for text, name in TEXTS.items()}
+
+
 def draw_all(rows: Sequence[Record], folder: Path, device: str) -> dict[str, Path]:
     """Draw what there are rows for; return the text and the file of each picture."""
     found = {}
-    for text, name, draw in (
-        ("Time of loss and gradient per logit, over the number of classes.", "time", draw_time),
-        ("Memory at the peak of a call, over the number of rows.", "memory", draw_memory),
-        ("Time as a multiple of the limit.", "limit", draw_limit),
-    ):
+    draws = (draw_time, draw_memory, draw_limit)
+    for (text, path), draw in zip(pictures_of(device, folder).items(), draws, strict=True):
         figure = draw(rows)
         if figure is not None:
-            path = folder / f"benchmarks_{device}_{name}.png"
             figure.savefig(path, dpi=144, metadata={"Software": None})
             found[text] = path
     return found

@@ -85,6 +85,6 @@ class Contestant:
     compiled: bool = False
 
 
-def shared_mean(losses: Array, gradients: Any) -> Result:
+def pair(losses: Array, gradients: Any) -> Result:
     """Return loss and gradients as a pair with a tuple in it."""
     return losses, gradients if isinstance(gradients, tuple) else (gradients,)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.arrays import Unsupported, need
-from bench.contestants.base import Run, Setup, shared_mean
+from bench.contestants.base import Run, Setup, pair
 
 Array = Any
 
@@ -53,6 +53,6 @@ def torch_run(
             value.backward()
         else:
             value.backward(scale.to(value.dtype))
-        return shared_mean(value.detach(), tuple(leaf.grad for leaf in leaves))
+        return pair(value.detach(), tuple(leaf.grad for leaf in leaves))
 
     return Run(both, compute, reset=reset, upstream=upstream)

@@ -6,7 +6,7 @@ from typing import Any
 import softtargets as st
 from bench.arrays import Unsupported, need
 from bench.cases import EPSILON, LAM
-from bench.contestants.base import Run, Setup, nothing, shared_mean
+from bench.contestants.base import Run, Setup, pair
 from bench.contestants.differentiated import torch_run
 
 Array = Any
@@ -61,33 +61,41 @@ def plain(library: str, *, reuse: bool = False) -> Callable[[Setup], Run]:
     """Return ``value_and_grad`` or the loss itself, on arrays of a library."""
 
     def prepare(setup: Setup) -> Run:
-        loss, leading, parts = loss_of(setup), setup.leading(library), setup.parts(library)
-        compute, enter, leave = compute_dtype(setup), nothing, nothing
+        function, leading, parts = loss_of(setup), setup.leading(library), setup.parts(library)
+        if reuse and (setup.case.features or not setup.case.gradient):
+            raise Unsupported("has a buffer for the gradient of logits only")
+        if setup.case.gradient:
+            out = need(library).zeros_like(leading[0]) if reuse else None
+            function = st.value_and_grad(function, out=out)
+
+        def call() -> Any:
+            result = evaluate(setup, function, leading, parts)
+            return pair(*result) if setup.case.gradient else (result, ())
+
         if setup.entry.option == "1 thread":
-            enter, leave = one_thread(setup)
-        if not setup.case.gradient:
-            return Run(lambda: (evaluate(setup, loss, leading, parts), ()), compute)
-        if reuse and setup.case.features:
-            raise Unsupported("has no buffer for several gradients")
-        function = st.value_and_grad(loss)
-        if reuse:
-            xp = need(library)
-            function = st.value_and_grad(loss, out=xp.zeros_like(leading[0]))
-
-        def both() -> Any:
-            return shared_mean(*evaluate(setup, function, leading, parts))
-
-        return Run(both, compute, enter=enter, leave=leave)
+            enter, leave = one_thread(setup, call)
+            return Run(call, compute_dtype(setup), enter=enter, leave=leave)
+        return Run(call, compute_dtype(setup))
 
     return prepare
 
 
-def one_thread(setup: Setup) -> tuple[Callable[[], None], Callable[[], None]]:
+def one_thread(
+    setup: Setup, call: Callable[[], Any]
+) -> tuple[Callable[[], None], Callable[[], None]]:
     """Return what turns the threads of the library off, and on again."""
     set_num_threads = getattr(st, "set_num_threads", None)
     if set_num_threads is None:
         raise Unsupported("this version of softtargets has no set_num_threads")
-    return (lambda: set_num_threads(1)), (lambda: set_num_threads(setup.threads))
+
+    def off() -> None:
+        set_num_threads(1)
+
+    def on() -> None:
+        set_num_threads(setup.threads)
+        call()  # threads start at the first call: no other contestant shall wait for them
+
+    return off, on
 
 
 def torch_autograd(*, compiled: bool = False) -> Callable[[Setup], Run]:
@@ -119,7 +127,7 @@ def torch_compiled(setup: Setup) -> Run:
     def call() -> Any:
         with torch.no_grad():
             result = compiled(*leading)
-        return shared_mean(*result) if setup.case.gradient else (result, ())
+        return pair(*result) if setup.case.gradient else (result, ())
 
     return Run(call, compute_dtype(setup))
 
@@ -136,7 +144,7 @@ def jax_jitted(*, autograd: bool = False) -> Callable[[Setup], Run]:
             return evaluate(setup, loss, leading, parts)
 
         def both(leading: tuple[Array, ...], parts: dict[str, Array]) -> Any:
-            return shared_mean(*evaluate(setup, st.value_and_grad(loss), leading, parts))
+            return pair(*evaluate(setup, st.value_and_grad(loss), leading, parts))
 
         gradient = setup.case.gradient and not autograd
         return jax_run(setup, both if gradient else value, parts, has_gradient=gradient)
