@@ -17,8 +17,8 @@ Array = Any
 
 #: Gradients are compared in that many rows at both ends.
 ENDS = 8
-#: Entries of a block of rows: with float64, 16 MiB.
-BLOCK_ENTRIES = 2**21
+#: Entries of a block of rows: with float64, 16 MiB, and more where products have to be fast.
+BLOCK_ENTRIES, LINEAR_BLOCK_ENTRIES = 2**21, 2**24
 #: The roundings, in the dtype of a contestant, that a formula may add to those of its inputs: the
 #: shift by the maximum, exponential and logarithm, where the numbers in between are largest.
 ROUNDINGS = {"float64": 64.0, "float32": 64.0, "float16": 16.0, "bfloat16": 16.0}
@@ -82,7 +82,8 @@ def reference(inputs: Inputs, entry: Entry) -> Reference:
         class_weight = xp.astype(inputs.get("class_weight"), xp.float64)
     total = denominator = 0.0
     sums = _Sums(inputs)
-    size = max(1, BLOCK_ENTRIES // case.classes)
+    entries = LINEAR_BLOCK_ENTRIES if case.features else BLOCK_ENTRIES
+    size = max(1, entries // case.classes)
     for start in range(0, case.rows, size):
         block = slice(start, min(start + size, case.rows))
         x = sums.logits(xp, block)
@@ -112,13 +113,17 @@ class _Sums:
         self.inputs = inputs
         self.parts: list[tuple[int, Array, Array]] = []
         self.columns: list[Array] = []
+        self.factors: tuple[Array, Array] | None = None
 
     def logits(self, xp: Any, block: slice) -> Array:
         if not self.inputs.case.features:
             return xp.astype(self.inputs.get("logits")[block], xp.float64)
-        features = xp.astype(self.inputs.get("features")[block], xp.float64)
-        x = features @ xp.astype(self.inputs.get("weight"), xp.float64).T
-        return x + xp.astype(self.inputs.get("bias"), xp.float64) if self.inputs.case.bias else x
+        if self.factors is None:
+            bias = self.inputs.get("bias") if self.inputs.case.bias else xp.zeros(())
+            weight = xp.astype(self.inputs.get("weight"), xp.float64)
+            self.factors = weight.T, xp.astype(bias, xp.float64)
+        weight, bias = self.factors
+        return xp.astype(self.inputs.get("features")[block], xp.float64) @ weight + bias
 
     def add(self, block: slice, gradient: Array, scale: Array) -> None:
         """Take in the gradient for the logits of a block, and the size of what it is made of."""

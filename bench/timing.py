@@ -69,16 +69,16 @@ def in_turn(
     most_rounds: int = MOST_ROUNDS,
     watch: Callable[[Any], None] = lambda key: None,
 ) -> dict[Any, list[float]]:
-    """Return seconds per call of each run: warmed up, then in rounds that begin with another each.
+    """Return seconds per call of each run, in rounds that begin with another each.
 
-    Whatever disturbs the machine for a while then disturbs all of them alike. ``watch`` is told
-    who is about to run.
+    Whatever disturbs the machine for a while then disturbs all of them alike. All have been called
+    before, when they were checked; one call more says how long each takes. ``watch`` is told who is
+    about to run.
     """
     lengths = {}
     for key, run in runs.items():
         watch(key)
         run.enter()
-        clock(run, 1)
         lengths[key] = clock(run, 1)
         run.leave()
     repeats = {key: repeats_for(length, SAMPLE_S, MOST_REPEATS) for key, length in lengths.items()}
