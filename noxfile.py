@@ -244,3 +244,30 @@ def gpu(session: nox.Session) -> None:
         },
         external=True,
     )
+
+
+def install_bench(session: nox.Session) -> None:
+    """Install the library and everyone that it is measured beside."""
+    install(session, "-e", ".", *group("bench"), torch=True)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure on the host, then make tables and plots: ``nox -s bench -- --group forward``."""
+    install_bench(session)
+    session.run("python", "-m", "bench", "run", *session.posargs)
+    session.run("python", "-m", "bench", "report")
+
+
+@nox.session(venv_backend="none")
+def bench_gpu(session: nox.Session) -> None:
+    """Measure on the GPU with what is installed here; needs no network."""
+    for arguments in (("run", "--device", "cuda", *session.posargs), ("report",)):
+        session.run(sys.executable, "-m", "bench", *arguments, external=True)
+
+
+@nox.session
+def compare(session: nox.Session) -> None:
+    """Measure two commits against each other: ``nox -s compare -- REV_A REV_B``."""
+    install_bench(session)
+    session.run("python", "-m", "bench", "compare", *session.posargs)

@@ -109,7 +109,7 @@ def test_ci_runs_the_command_of_the_readme() -> None:
 
 @repository
 def test_sessions() -> None:
-    """Each library has a session, and all but the one that needs a GPU run by default."""
+    """Each library has a session; all run by default but for those with a GPU or a stopwatch."""
     tree = ast.parse(read("noxfile.py"))
     sessions = {
         node.name
@@ -123,7 +123,7 @@ def test_sessions() -> None:
         for node in tree.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "nox.options.sessions"
     )
-    assert sessions - set(default) == {"gpu"}
+    assert sessions - set(default) == {"gpu", "bench", "bench_gpu", "compare"}
     assert default[-1] == "coverage"
 
 
