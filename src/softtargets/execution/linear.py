@@ -55,7 +55,7 @@ class Linear(NamedTuple):
         else:
             item = 8 if self.dtype == self.xp.float64 else 4
             rows = max(1, self.block_bytes // (item * self.weight.shape[0]))
-        return max(1, math.ceil(count / max(1, math.ceil(count / rows))))
+        return int(max(1, math.ceil(count / max(1, math.ceil(count / rows)))))
 
 
 class _Blocks:
