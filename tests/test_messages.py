@@ -245,10 +245,10 @@ class Elsewhere(np.ndarray):
 
 def two_devices() -> object:
     """Pretend that two arrays lie on two devices."""
-    x, y = X.view(Elsewhere), Y.view(Elsewhere)
+    x, q = X.view(Elsewhere), Q.view(Elsewhere)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(namespaces, "device", lambda array: "far" if array is y else "near")
-        return st.cross_entropy(x, y)
+        patch.setattr(namespaces, "device", lambda array: "far" if array is q else "near")
+        return st.cross_entropy(x, q)
 
 
 def test_two_devices() -> None:
