@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from softtargets._array import errors
 from softtargets._array.checks import check_count
 
 #: Handles one item; made once for each thread that takes part, so that it can have memory of its
@@ -48,15 +49,26 @@ class _Pool:
 
 
 _pool = _Pool()
-# A child has none of its parent's threads, and perhaps a lock that none of them will release.
-os.register_at_fork(after_in_child=_pool.__init__)  # type: ignore[misc]
+if hasattr(os, "register_at_fork"):  # Windows has neither it nor fork
+    # A child has none of its parent's threads, and perhaps a lock that none will release.
+    os.register_at_fork(after_in_child=_pool.__init__)  # type: ignore[misc]
 
 
 def _threads(count: int | None) -> int:
     if count is not None:
         return count
     given = os.environ.get(VARIABLE, "")
-    return check_count(int(given), VARIABLE) if given.isdecimal() else len(os.sched_getaffinity(0))
+    if not given:
+        return _cores()
+    if not given.isdecimal():
+        errors.bad_value(VARIABLE, "be an int of at least 1", repr(given))
+    return check_count(int(given), VARIABLE)
+
+
+def _cores() -> int:
+    # Linux knows which cores the process may use; macOS and Windows only how many there are.
+    allowed = getattr(os, "sched_getaffinity", None)
+    return (os.cpu_count() or 1) if allowed is None else len(allowed(0))
 
 
 def get_num_threads() -> int:
