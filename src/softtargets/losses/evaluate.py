@@ -4,14 +4,21 @@ Torch tensors in host memory are computed on as NumPy arrays of the same memory;
 gets the analytic gradient, and the plain expression where more than that is asked for.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from softtargets._array.autograd import recording, with_own_gradient
 from softtargets._array.axes import from_rows, to_rows
 from softtargets._array.host import from_view, numpy_views, was_changed
 from softtargets._array.kinds import is_numpy
-from softtargets._array.traits import unrecorded
-from softtargets.execution.run import row_losses, row_losses_and_gradient
+from softtargets._array.traits import may_look, unrecorded
+from softtargets.execution.run import (
+    row_gradient,
+    row_losses,
+    row_losses_and_gradient,
+    row_losses_and_states,
+)
 from softtargets.losses.problem import Problem, make_problem
 from softtargets.typing import Array
 
@@ -83,41 +90,64 @@ def _as_buffer(problem: Problem, out: Array) -> Array | None:
     return to_rows(problem.xp, out, problem.axis) if contiguous and last else None
 
 
-class _Kept:
-    """A gradient that is handed over once; kept twice it would be copied by those who add it."""
+class _Gradient:
+    """A gradient made beforehand. It is handed over once: held twice it would be copied."""
 
-    def __init__(self, gradient: Array) -> None:
-        self.gradient: Array | None = gradient
+    def __init__(self, call: Call) -> None:
+        self.targets, self.options = call.targets, call.options
+        self.value, self.gradient = _of_plain_arrays(call)
 
-    def take(self) -> Array | None:
+    def times(self, upstream: Array, logits: Callable[[], Array]) -> Array:
+        """Return the gradient times that of the value, of one number or of rows."""
         gradient, self.gradient = self.gradient, None
+        if gradient is None:
+            gradient = _of_plain_arrays(Call(logits(), self.targets, self.options))[1]
+        if upstream.ndim:
+            gradient *= upstream.unsqueeze(self.options["axis"] % gradient.ndim)
+        elif float(upstream) != 1:
+            gradient *= upstream
         return gradient
 
 
+class _States:
+    """What the gradient takes beside the logits: a few numbers per row."""
+
+    def __init__(self, call: Call) -> None:
+        problem = make_problem(call.logits, call.targets, **call.options)
+        losses, self.states = row_losses_and_states(problem.work)
+        self.value = problem.reducer.value(losses)
+        # Logits that are needed no more are not kept alive.
+        self.problem = replace(problem, logits=None, matrix=None)
+
+    def times(self, upstream: Array, logits: Callable[[], Array]) -> Array:
+        """Return the gradient times that of the value, of one number or of rows."""
+        x, problem = logits(), self.problem
+        xp, axis = problem.xp, problem.axis
+        problem = replace(problem, logits=x, matrix=to_rows(xp, x, axis))
+        column = upstream if upstream.ndim == 0 else xp.reshape(upstream, (-1, 1))
+        scale = problem.reducer.scale() * column
+        matrix = row_gradient(problem.work, self.states, scale)
+        return from_rows(xp, matrix, tuple(x.shape), axis)
+
+
 def _with_gradient(call: Call) -> Array:
-    """Return the value, with its gradient for the logits in torch's graph."""
+    """Return the value, with its gradient for the logits in torch's graph.
+
+    In host memory the gradient is made beside the value, where the logits are in the cache. On a
+    device the logits are read again: that costs no more than scaling a gradient made beforehand,
+    and until then takes no memory.
+    """
     targets, options = call.targets, call.options
 
     def plain(logits: Array) -> Array:
         return _value(Call(logits, targets, options), expression=True)
 
     def forward(logits: Array) -> tuple[Array, Any]:
-        value, gradient = _of_plain_arrays(Call(logits, targets, options))
-        return value, _Kept(gradient)
+        kind = _Gradient if may_look(logits) else _States
+        kept = kind(Call(logits, targets, options))
+        return kept.value, kept
 
-    def backward(kept: _Kept, upstream: Array, inputs: Any) -> tuple[Array]:
-        gradient = kept.take()
-        if gradient is None:
-            gradient = _of_plain_arrays(Call(inputs()[0], targets, options))[1]
-        return (_times(gradient, upstream, options.get("axis", -1)),)
+    def backward(kept: Any, upstream: Array, inputs: Callable[[], tuple[Array]]) -> tuple[Array]:
+        return (kept.times(upstream, lambda: inputs()[0]),)
 
     return with_own_gradient(forward, backward, plain, (call.logits,))
-
-
-def _times(gradient: Array, upstream: Array, axis: int) -> Array:
-    """Return ``gradient``, which is ours alone, times the upstream gradient of its rows."""
-    if upstream.ndim:
-        gradient *= upstream.unsqueeze(axis % gradient.ndim)
-    elif upstream.device.type != "cpu" or float(upstream) != 1:
-        gradient *= upstream
-    return gradient
