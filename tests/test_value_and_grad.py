@@ -205,10 +205,8 @@ def test_same_bits_twice(backend: Variant, rng: np.random.Generator) -> None:
     """The same call gives the same bits again."""
     data = rng.normal(0, 3, (50, 1000)).astype(np.float32)
     labels = rng.integers(0, 1000, 50)
-    first, second = (
-        BOTH(backend.asarray(data), backend.asarray(labels), label_smoothing=0.1, **TERMS)
-        for _ in range(2)
-    )
+    x, y = backend.asarray(data), backend.asarray(labels)
+    first, second = (BOTH(x, y, label_smoothing=0.1, **TERMS) for _ in range(2))
     assert_same_bits(first[0], second[0])
     assert_same_bits(first[1], second[1])
 

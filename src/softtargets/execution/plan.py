@@ -13,7 +13,7 @@ from softtargets._array.operations import CLASS_MAJOR
 from softtargets._array.traits import may_look, may_write
 from softtargets.typing import Array
 
-#: Entries of a block on the host (bench/blocks.py shows why).
+#: Entries of a block on the host (measured by bench/blocks.py).
 HOST_ENTRIES = 2**19
 #: Entries of a block on a device, where only memory is to be bounded: launches cost more than L2.
 DEVICE_ENTRIES = 2**26
