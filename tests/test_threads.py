@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -92,39 +91,19 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert st.get_num_threads() == default
 
 
-BAD_NUMBERS = [
-    (0, ValueError, "num_threads must be at least 1, got 0"),
-    (-2, ValueError, "num_threads must be at least 1, got -2"),
-    (2.0, TypeError, "num_threads must be an int, got float"),
-    ("2", TypeError, "num_threads must be an int, got str"),
-    (True, TypeError, "num_threads must be an int, got bool"),
-]
-
-
-@pytest.mark.parametrize(("count", "error", "message"), BAD_NUMBERS)
-def test_bad_numbers(count: Any, error: type[Exception], message: str) -> None:
-    """A number of threads that makes no sense is refused, and changes nothing."""
+def test_a_bad_number_changes_nothing() -> None:
+    """A number that is refused (tests/messages.py) leaves the one that was set."""
     st.set_num_threads(2)
-    with pytest.raises(error, match=f"^{re.escape(message)}$"):
-        st.set_num_threads(count)
+    with pytest.raises(ValueError, match=r"^num_threads must"):
+        st.set_num_threads(0)
     assert st.get_num_threads() == 2
 
 
-BAD_VARIABLES = [
-    ("0", "SOFTTARGETS_NUM_THREADS must be at least 1, got 0"),
-    ("two", "SOFTTARGETS_NUM_THREADS must be an int of at least 1, got 'two'"),
-    ("-1", "SOFTTARGETS_NUM_THREADS must be an int of at least 1, got '-1'"),
-    ("1.5", "SOFTTARGETS_NUM_THREADS must be an int of at least 1, got '1.5'"),
-]
-
-
-@pytest.mark.parametrize(("given", "message"), BAD_VARIABLES)
-def test_bad_variables(given: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bad value in the environment is named where it is used, not taken for another one."""
-    monkeypatch.setenv(threads.VARIABLE, given)
-    for act in (st.get_num_threads, lambda: BOTH(X, LABELS)):
-        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-            act()
+def test_a_bad_variable_is_named_where_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value of the environment that is no number of threads stops a loss, by its name."""
+    monkeypatch.setenv(threads.VARIABLE, "many")
+    with pytest.raises(ValueError, match=r"^SOFTTARGETS_NUM_THREADS must be .*, got 'many'$"):
+        BOTH(X, LABELS)
 
 
 def results_of(count: int, act: Callable[[], Any]) -> list[Any]:

@@ -112,8 +112,10 @@ def linear_losses(linear: Linear) -> Array:
 
 
 def _in_a_loop(blocks: _Blocks) -> Array:
-    linear = blocks.linear
-    count = linear.features.shape[0]
+    linear, xp = blocks.linear, blocks.linear.xp
+    count, low = linear.features.shape[0], linear.features.dtype
+    # The gradients of what all blocks use are added up in its dtype.
+    wide = [None if a is None else xp.astype(a, linear.dtype) for a in (linear.weight, linear.bias)]
     found: list[Array] = []
     everything = (blocks.rows, blocks.shared)
 
@@ -132,7 +134,9 @@ def _in_a_loop(blocks: _Blocks) -> Array:
         part = _Blocks.__new__(_Blocks)
         part.__dict__.update(blocks.__dict__)
         part.rows, part.shared = with_arrays(everything, lambda a: next(left) if per_row(a) else a)
-        part.linear = linear._replace(features=features)
+        weight, bias = (None if a is None else xp.astype(a, low) for a in wide)
+        part.linear = linear._replace(features=features, weight=weight, bias=bias)
+        part.transposed = xp.permute_dims(weight, (1, 0))
         y = part.features(slice(None))
         return row_losses(part.work(y, part.rows, slice(None)))
 

@@ -72,9 +72,9 @@ def _combine(xp: Namespace, u: Array, weight: Array) -> Array:
         stop = min(start + step, count)
         long = stop - (stop - start) % _RUN
         if long > start:
-            runs = xp.reshape(u[:, start:long], (-1, 1, _RUN))
+            runs = xp.reshape(u[:, start:long], ((long - start) // _RUN, 1, _RUN))
             block = xp.astype(weight[start:long, :], u.dtype, copy=False)
-            block = xp.reshape(block, (-1, _RUN, size))
+            block = xp.reshape(block, (runs.shape[0], _RUN, size))
             total = total + xp.sum(xp.matmul(runs, block), axis=0)
         if long < stop:
             block = xp.astype(weight[long:stop, :], u.dtype, copy=False)

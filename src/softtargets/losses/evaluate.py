@@ -111,7 +111,7 @@ def _with_gradient(call: Call) -> Array:
             gradient = _of_plain_arrays(Call(inputs()[0], targets, options))[1]
         return (_times(gradient, upstream, options.get("axis", -1)),)
 
-    return with_own_gradient(forward, backward, plain, (call.logits,))
+    return with_own_gradient(forward, backward, plain, (call.logits,), call[1:])
 
 
 def _times(gradient: Array, upstream: Array, axis: int) -> Array:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from softtargets._array import errors
 from softtargets._array.autograd import by_library, recording, with_own_gradient
-from softtargets._array.axes import check_class_axis, from_rows, to_rows
+from softtargets._array.axes import check_axis, check_known, from_rows, to_rows
 from softtargets._array.checks import check_count, check_shape
 from softtargets._array.dtypes import HALF, check_floating, dtype_name
 from softtargets._array.host import from_view, numpy_views
@@ -83,7 +83,7 @@ def _value_and_gradients(
     problem, linear = _make(call, expression=expression)
     xp, scale = problem.xp, problem.reducer.scale()
     if upstream is not None:
-        column = upstream if upstream.ndim == 0 else xp.reshape(upstream, (-1, 1))
+        column = xp.reshape(upstream, (-1, 1))
         scale = scale * xp.astype(column, problem.dtype, copy=False)
     flags = (*wanted, False)[:3]
     with quiet(xp):
@@ -131,7 +131,7 @@ def _with_gradients(call: LinearCall) -> Array:
                     gradient *= upstream
         return gradients
 
-    return with_own_gradient(forward, backward, plain, layer)
+    return with_own_gradient(forward, backward, plain, layer, rest)
 
 
 def _make(call: LinearCall, *, expression: bool) -> tuple[Problem, Linear]:
@@ -139,7 +139,10 @@ def _make(call: LinearCall, *, expression: bool) -> tuple[Problem, Linear]:
     features, weight, bias, targets, block_bytes, options = call
     xp = namespace_of(features, "features")
     check_floating(features, "features")
-    axis = check_class_axis(features, "features", options["axis"])
+    check_known(features, "features")
+    if features.ndim == 0:
+        errors.bad_value("features", "have an axis of features", ())
+    axis = check_axis(options["axis"], features.ndim)
     size, name = int(features.shape[axis]), dtype_name(features)
     _check_layer(features, weight, "weight", name)
     if weight.ndim != 2 or weight.shape[1] != size or weight.shape[0] == 0:
