@@ -19,7 +19,7 @@ def recording(inputs: tuple[Array, ...], others: Any) -> Recording:
     "all": anything else, such as derivatives for other arguments, forward mode, transforms and
     compilation.
     """
-    if not is_torch(inputs[0]):
+    if not all(is_torch(x) for x in inputs):
         return "nothing"
     import torch  # the user has imported it: there is a tensor
     from torch.autograd import forward_ad
@@ -50,14 +50,17 @@ def with_own_gradient(
     backward: Callable[..., tuple[Array, ...]],
     plain: Callable[..., Array],
     inputs: tuple[Array, ...],
+    others: Any,
 ) -> Array:
     """Return the value of ``forward`` with a gradient that ``backward`` gives.
 
     ``forward(*inputs)`` returns the value and anything to keep; ``backward(kept, upstream, get)``
     the gradients for the inputs, which ``get()`` gives again. Neither is recorded. Where the
-    gradient itself is to be differentiated, ``plain(*inputs)`` takes over.
+    gradient itself is to be differentiated, or mapped, ``plain(*inputs)`` takes over. The arrays in
+    ``others``, which the functions use too, may not change before the gradient is made.
     """
-    return _function().apply(forward, backward, plain, *inputs)
+    constants = tuple(arrays_in(others))
+    return _function().apply((forward, backward, plain), constants, *inputs)
 
 
 @functools.cache
@@ -68,23 +71,30 @@ def _function() -> Any:
         """Connects three functions to autograd."""
 
         @staticmethod
-        def forward(ctx: Any, forward: Any, backward: Any, plain: Any, *inputs: Array) -> Array:
+        def forward(ctx: Any, functions: Any, constants: Any, *inputs: Array) -> Array:
+            forward, *ctx.functions = functions
             value, ctx.kept = forward(*inputs)
-            ctx.functions = backward, plain
-            ctx.save_for_backward(*inputs)
+            # Torch remembers the versions of all of them.
+            ctx.save_for_backward(*inputs, *constants)
+            ctx.count = len(inputs)
             return value
 
         @staticmethod
         def backward(ctx: Any, upstream: Array) -> tuple[Array | None, ...]:
             backward, plain = ctx.functions
-            if not torch.is_grad_enabled():
-                found = backward(ctx.kept, upstream, lambda: ctx.saved_tensors)
-                return (None, None, None, *found)
-            inputs = ctx.saved_tensors
+            again = torch.is_grad_enabled()
+            # What is_grads_batched=True hands in is of an older kind than what vmap makes.
+            mapped = torch._C._functorch.is_legacy_batchedtensor(upstream)
+            if not again and not mapped and is_plain_torch(upstream):
+                found = backward(ctx.kept, upstream, lambda: ctx.saved_tensors[: ctx.count])
+                return (None, None, *found)
+            with torch.enable_grad():
+                # Hooks of the inputs are for the gradient that is returned, not for this one.
+                inputs = [x.view_as(x) for x in ctx.saved_tensors[: ctx.count]]
+                value = plain(*inputs)
             wanted = [x for x in inputs if x.requires_grad]
-            found = iter(torch.autograd.grad(plain(*inputs), wanted, upstream, create_graph=True))
-            rest = [next(found) if x.requires_grad else None for x in inputs]
-            return (None, None, None, *rest)
+            found = iter(torch.autograd.grad(value, wanted, upstream, create_graph=again))
+            return (None, None, *(next(found) if x.requires_grad else None for x in inputs))
 
     return OwnGradient
 

@@ -150,4 +150,4 @@ def _with_gradient(call: Call) -> Array:
     def backward(kept: Any, upstream: Array, inputs: Callable[[], tuple[Array]]) -> tuple[Array]:
         return (kept.times(upstream, lambda: inputs()[0]),)
 
-    return with_own_gradient(forward, backward, plain, (call.logits,))
+    return with_own_gradient(forward, backward, plain, (call.logits,), call[1:])

@@ -1,6 +1,5 @@
 """Loss and analytic gradient in one pass, for every loss and every library."""
 
-import functools
 import inspect
 from collections.abc import Callable
 from functools import partial
@@ -42,17 +41,19 @@ def _of_layer(
     """Return value and gradients of the loss of a linear layer."""
     if out is not None:
         errors.bad_value("out", "be None for linear_cross_entropy", type(out).__name__)
-    options = {**_defaults(linear_cross_entropy), **options}
+    options = {**_LINEAR_DEFAULTS, **options}
     call = LinearCall(features, weight, bias, targets, block_bytes, options)
     return linear_value_and_gradients(call)
 
 
-@functools.cache
 def _defaults(loss: Callable[..., Array]) -> dict[str, Any]:
     """Return the keywords of a loss that concern its value, with their defaults."""
     parameters = inspect.signature(loss).parameters.values()
     given = {p.name: p.default for p in parameters if p.default is not p.empty}
     return {name: given[name] for name in given if name not in ("bias", "block_bytes")}
+
+
+_LINEAR_DEFAULTS = _defaults(linear_cross_entropy)
 
 
 #: How to evaluate each public loss with its gradient.
