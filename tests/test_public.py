@@ -40,7 +40,17 @@ def public_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
 
 FUNCTIONS = dict(public_functions())
 #: Formulas that somebody published: their docstrings name the source.
-PUBLISHED = {"cross_entropy", "smooth_labels", "mix", "Targets.smooth", "Targets.mix"}
+PUBLISHED = {
+    "Mixing.sample_cutmix",
+    "Mixing.sample_mixup",
+    "Targets.mix",
+    "Targets.smooth",
+    "cross_entropy",
+    "cutmix",
+    "mix",
+    "mixup",
+    "smooth_labels",
+}
 
 
 def sections(function: Callable[..., Any]) -> list[str]:

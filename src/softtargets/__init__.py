@@ -16,18 +16,23 @@ from softtargets.losses.linear_cross_entropy import linear_cross_entropy
 from softtargets.losses.softmax_state import SoftmaxState
 from softtargets.targets.conventions import convert_smoothing
 from softtargets.targets.functions import mix, one_hot, smooth_labels
+from softtargets.targets.mixing import Mixing
+from softtargets.targets.mixup import cutmix, mixup
 from softtargets.targets.value import Targets
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Mixing",
     "SoftmaxState",
     "Targets",
     "convert_smoothing",
     "cross_entropy",
+    "cutmix",
     "get_num_threads",
     "linear_cross_entropy",
     "mix",
+    "mixup",
     "one_hot",
     "set_num_threads",
     "smooth_labels",

@@ -12,5 +12,7 @@ Amount: TypeAlias = Any
 Reduction = Literal["none", "sum", "mean"]
 Spread = Literal["all", "others"]
 Tail = Literal["bucket", "drop", "renormalize"]
+Pairing = Literal["permutation", "flip", "roll"]
+Unit = Literal["batch", "pair", "row"]
 
-__all__ = ["Amount", "Array", "Namespace", "Reduction", "Spread", "Tail"]
+__all__ = ["Amount", "Array", "Namespace", "Pairing", "Reduction", "Spread", "Tail", "Unit"]

@@ -1,10 +1,8 @@
 """Targets as plain arrays: the functions for those who want rows x classes at once."""
 
 from softtargets._array import errors
-from softtargets._array.checks import check_count
-from softtargets._array.dtypes import FLOATING, INTEGER, dtype_name
-from softtargets._array.namespaces import namespace_of
 from softtargets.constants import IGNORE_INDEX
+from softtargets.targets.forms import as_value
 from softtargets.targets.value import Targets
 from softtargets.typing import Amount, Array, Spread
 
@@ -59,7 +57,7 @@ def one_hot(
 
 
 def smooth_labels(
-    targets: Array,
+    targets: Array | Targets,
     label_smoothing: Amount,
     *,
     num_classes: int | None = None,
@@ -71,7 +69,7 @@ def smooth_labels(
 
     Parameters
     ----------
-    targets : array
+    targets : array or Targets
         Integer labels of shape ``(*rows,)``, or distributions with the classes at ``axis``.
     label_smoothing : number, 0-d array, or one value per row
         The fraction e, in [0, 1].
@@ -109,19 +107,7 @@ def smooth_labels(
     ----------
     C. Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016, section 7.
     """
-    namespace_of(targets, "targets")
-    if dtype_name(targets) in INTEGER:
-        if num_classes is None:
-            errors.bad_type("num_classes", "be given for integer labels", "None")
-        value = Targets._from_integers(targets, num_classes, IGNORE_INDEX, "targets")
-    else:
-        if dtype_name(targets) not in FLOATING:
-            rule = "be integer labels or real floating distributions"
-            errors.bad_type("targets", rule, dtype_name(targets))
-        value = Targets._from_dense(targets, axis, "targets")
-        if num_classes is not None and check_count(num_classes, "num_classes") != value.num_classes:
-            rule = f"be {value.num_classes}, the size of targets along axis {axis}"
-            errors.bad_value("num_classes", rule, num_classes)
+    value = as_value(targets, num_classes, axis)
     return value.smooth(label_smoothing, prior=prior, spread=spread).to_dense(axis=axis)
 
 
