@@ -43,13 +43,21 @@ FUNCTIONS = dict(public_functions())
 PUBLISHED = {
     "Mixing.sample_cutmix",
     "Mixing.sample_mixup",
+    "OnlineLabelSmoothing",
+    "Targets.from_neighbours",
+    "Targets.from_teacher",
     "Targets.mix",
     "Targets.smooth",
     "cross_entropy",
     "cutmix",
     "mix",
     "mixup",
+    "neighbour_kernel",
+    "noise_transition",
+    "prior_from_counts",
+    "prior_from_similarity",
     "smooth_labels",
+    "transition_from_confusion",
 }
 
 
@@ -66,7 +74,7 @@ def sections(function: Callable[..., Any]) -> list[str]:
 def wanted_sections(name: str, function: Callable[..., Any]) -> set[str]:
     """Return the headings that the docstring of a public function must have."""
     if inspect.isclass(function):
-        return {"Examples"}
+        return {"Examples", "References"} if name in PUBLISHED else {"Examples"}
     signature = inspect.signature(function)
     takes_arguments = bool(set(signature.parameters) - {"self", "cls"})
     is_method = "." in name

@@ -15,15 +15,22 @@ from softtargets.losses.gradients import value_and_grad
 from softtargets.losses.linear_cross_entropy import linear_cross_entropy
 from softtargets.losses.softmax_state import SoftmaxState
 from softtargets.targets.conventions import convert_smoothing
+from softtargets.targets.counts import prior_from_counts, transition_from_confusion
 from softtargets.targets.functions import mix, one_hot, smooth_labels
 from softtargets.targets.mixing import Mixing
 from softtargets.targets.mixup import cutmix, mixup
+from softtargets.targets.neighbours import neighbour_kernel
+from softtargets.targets.noise import noise_transition
+from softtargets.targets.online import OnlineLabelSmoothing
+from softtargets.targets.schedules import linear_warmup
+from softtargets.targets.similarity import prior_from_similarity
 from softtargets.targets.value import Targets
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Mixing",
+    "OnlineLabelSmoothing",
     "SoftmaxState",
     "Targets",
     "convert_smoothing",
@@ -31,10 +38,16 @@ __all__ = [
     "cutmix",
     "get_num_threads",
     "linear_cross_entropy",
+    "linear_warmup",
     "mix",
     "mixup",
+    "neighbour_kernel",
+    "noise_transition",
     "one_hot",
+    "prior_from_counts",
+    "prior_from_similarity",
     "set_num_threads",
     "smooth_labels",
+    "transition_from_confusion",
     "value_and_grad",
 ]

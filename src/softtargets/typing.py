@@ -13,6 +13,17 @@ Reduction = Literal["none", "sum", "mean"]
 Spread = Literal["all", "others"]
 Tail = Literal["bucket", "drop", "renormalize"]
 Pairing = Literal["permutation", "flip", "roll"]
+Noise = Literal["symmetric", "pair"]
 Unit = Literal["batch", "pair", "row"]
 
-__all__ = ["Amount", "Array", "Namespace", "Pairing", "Reduction", "Spread", "Tail", "Unit"]
+__all__ = [
+    "Amount",
+    "Array",
+    "Namespace",
+    "Noise",
+    "Pairing",
+    "Reduction",
+    "Spread",
+    "Tail",
+    "Unit",
+]

@@ -21,6 +21,15 @@ def check_real(value: Any, argument: str, *, positive: bool = False) -> float:
     return float(value)
 
 
+def check_share(value: Any, argument: str) -> float:
+    """Return ``value`` as a float in [0, 1]."""
+    if not is_number(value):
+        errors.bad_type(argument, "be a number", type(value).__name__)
+    if not 0 <= value <= 1:
+        errors.bad_value(argument, "be in [0, 1]", value)
+    return float(value)
+
+
 def generator(rng: Any) -> np.random.Generator:
     """Return the generator that ``rng`` is, or one with the seed that it is (SPEC 7)."""
     try:

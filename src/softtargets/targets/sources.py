@@ -15,6 +15,8 @@ from softtargets._array.traits import may_look
 from softtargets.targets.parts import Bucket, Dense, Labels, Part
 from softtargets.typing import Array, Tail
 
+TAILS = ("bucket", "drop", "renormalize")
+
 
 def label_part(
     labels: Array,

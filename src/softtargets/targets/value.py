@@ -14,14 +14,12 @@ from softtargets._array.checks import (
 )
 from softtargets._array.namespaces import check_follows, is_number, namespace_of
 from softtargets.constants import IGNORE_INDEX
-from softtargets.targets.smoothing import Smoothable
-from softtargets.targets.sources import dense_part, label_part, top_k_parts
+from softtargets.targets.builders import Built
+from softtargets.targets.sources import TAILS, dense_part, label_part, top_k_parts
 from softtargets.typing import Amount, Array, Tail
 
-TAILS = ("bucket", "drop", "renormalize")
 
-
-class Targets(Smoothable):
+class Targets(Built):
     """Soft targets of many rows, each held in a few numbers.
 
     Every row is  q = sum_j weight_j * onehot(label_j) + background * prior, times class weights if

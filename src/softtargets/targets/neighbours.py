@@ -1,0 +1,156 @@
+"""Targets that a label shares with its neighbours, on an image, in a volume or in time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from softtargets._array import errors
+from softtargets._array.axes import check_axis
+from softtargets._array.checks import (
+    check_count,
+    check_labels,
+    check_not_negative,
+)
+from softtargets._array.dtypes import EPSILON
+from softtargets._array.kinds import is_numpy
+from softtargets._array.namespaces import beside, namespace_of
+from softtargets._array.operations import ordered_sums, quotient
+from softtargets._array.scalars import bring, check_real, check_share, widest_floating
+from softtargets.targets.pairs import as_tuple
+from softtargets.targets.parts import Labels
+from softtargets.typing import Array, Namespace
+
+
+def neighbour_kernel(
+    label_smoothing: float, num_axes: int = 2, *, size: int = 3, sigma: float = 1.0
+) -> Any:
+    """Return a kernel that keeps 1 - e at its centre and shares e among the neighbours.
+
+        w_o = e exp(-|o|^2 / (2 sigma^2)) / sum over neighbours,    w_0 = 1 - e
+
+    Parameters
+    ----------
+    label_smoothing : number
+        The fraction e, in [0, 1], that neighbours get. SVLS is 0.5.
+    num_axes : int, default 2
+        2 for images, 3 for volumes, 1 for sequences.
+    size : int, default 3
+        The number of entries along each axis, odd and at least 3.
+    sigma : number, default 1
+        The standard deviation, in pixels or steps, above 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``num_axes`` axes of ``size`` entries, which sum to 1, in float64.
+
+    Raises
+    ------
+    TypeError
+        If a number is none.
+    ValueError
+        If a number is out of range, or ``size`` is even.
+
+    Examples
+    --------
+    >>> import softtargets as st
+    >>> st.neighbour_kernel(0.1, num_axes=1)
+    array([0.05, 0.9 , 0.05])
+    >>> st.neighbour_kernel(0.5).round(4)
+    array([[0.0472, 0.0778, 0.0472],
+           [0.0778, 0.5   , 0.0778],
+           [0.0472, 0.0778, 0.0472]])
+
+    References
+    ----------
+    M. Islam and B. Glocker, "Spatially Varying Label Smoothing: Capturing Uncertainty from Expert
+    Annotations", 2021.
+    """
+    fraction = check_share(label_smoothing, "label_smoothing")
+    axes, width = check_count(num_axes, "num_axes"), check_count(size, "size")
+    if width < 3 or width % 2 == 0:
+        errors.bad_value("size", "be odd and at least 3", width)
+    scale = check_real(sigma, "sigma", positive=True)
+    squares = np.sum(np.square(np.indices((width,) * axes) - width // 2), axis=0)
+    centre = (width // 2,) * axes
+    squares[centre] = 1
+    # Relative to the nearest neighbours, which a small sigma leaves something then.
+    weights = np.exp((1 - squares) / (2 * scale**2))
+    weights[centre] = 0.0
+    weights *= fraction / np.sum(weights)
+    weights[centre] = 1 - fraction
+    return weights
+
+
+def neighbour_part(
+    labels: Array, num_classes: int, kernel: Any, axes: Sequence[int] | None, ignore_index: int
+) -> Labels:
+    """Return one label for each entry of the kernel: the labels that lie there."""
+    xp = namespace_of(labels, "labels")
+    weights = _check_kernel(kernel)
+    index, kept, bad = check_labels(labels, num_classes, ignore_index, "labels")
+    places = _places(tuple(labels.shape), weights.ndim, axes)
+    used = np.argwhere(weights > 0)
+    shifts = used - np.asarray(weights.shape) // 2
+    share = bring(xp, weights[tuple(used.T)], widest_floating(xp), labels)
+    near = None
+    if kept is not None:
+        near = _at(xp, kept, places, shifts) & kept[..., None]
+        share = xp.where(near, share, 0.0)
+        mass = ordered_sums(xp, share)
+        share = quotient(xp, share, xp.where(mass == 0, 1.0, mass))
+    return Labels(
+        labels=_at(xp, index, places, shifts),
+        kept=near,
+        bad=None if bad is None else _at(xp, bad, places, shifts),
+        weight=share,
+        base=share,
+    )
+
+
+def _check_kernel(kernel: Any) -> Any:
+    """Return the kernel as a NumPy array of odd sizes that sums to 1."""
+    if not isinstance(kernel, list | tuple) and not is_numpy(kernel):
+        rule = "be numbers on the host, a list or a NumPy array"
+        errors.bad_type("kernel", rule, type(kernel).__name__)
+    weights = np.asarray(kernel)
+    if weights.dtype.kind not in "iuf":
+        errors.bad_type("kernel", "have a real dtype", weights.dtype)
+    weights = weights.astype(np.float64)
+    if weights.ndim == 0 or any(size % 2 == 0 for size in weights.shape):
+        errors.bad_value("kernel", "have an odd size along each axis", f"shape {weights.shape}")
+    check_not_negative(np, weights, "kernel")
+    total = float(np.sum(weights))
+    if abs(total - 1) > EPSILON["float64"] ** 0.5:
+        errors.bad_value("kernel", "sum to 1", total)
+    return weights
+
+
+def _places(shape: tuple[int, ...], count: int, axes: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the axes of the labels along which the kernel lies, by default the last ones."""
+    rank = len(shape)
+    if count > rank:
+        errors.bad_value("labels", f"have {count} axes at least, those of kernel", f"shape {shape}")
+    if axes is None:
+        return tuple(range(rank - count, rank))
+    places = tuple(check_axis(axis, rank) for axis in as_tuple(axes, "axes"))
+    if len(places) != count or len(set(places)) < count:
+        errors.bad_value("axes", f"be {count} axes, those of kernel", axes)
+    return places
+
+
+def _at(xp: Namespace, array: Array, places: tuple[int, ...], shifts: Any) -> Array:
+    """Return ``array`` with a last axis of the values that lie at each shift, at the edge those of
+    the edge.
+    """
+    moved = []
+    for shift in shifts:
+        near = array
+        for place, step in zip(places, shift, strict=True):
+            if step:
+                size = int(array.shape[place])
+                where = np.clip(np.arange(size) + step, 0, max(size - 1, 0))
+                near = xp.take(near, xp.asarray(where, **beside(array)), axis=place)
+        moved.append(near)
+    return xp.stack(moved, axis=-1)
