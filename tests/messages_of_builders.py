@@ -44,6 +44,8 @@ def near(kernel: Any = (0.25, 0.5, 0.25), labels: Any = COUNTS % 3, **words: Any
     return lambda: st.Targets.from_neighbours(labels, 3, kernel, **words)
 
 
+KERNEL = "kernel must be numbers on the host, a list or a NumPy array, with an axis at least"
+ODD = "kernel must have one odd size along each axis"
 BOX = st.Mixing.sample_cutmix(3, (4, 4), rng=0)
 INTEGERS = "partner must be an array of integers of shape (N,)"
 PLACES = "axes must be 2 axes of sizes (4, 4) after the first"
@@ -76,8 +78,10 @@ TYPES: list[tuple[str, Callable[[], object]]] = [
     ("logits must have a real floating-point dtype, got int64", lambda: teacher(COUNTS)),
     ("top_k must be an int, got float", lambda: teacher(LOGITS, top_k=2.0, tail="drop")),
     ("votes must have an integer dtype, got float64", lambda: votes(LOGITS, 3)),
-    ("kernel must be numbers on the host, a list or a NumPy array, got float", near(1.0)),
-    ("kernel must have a real dtype, got bool", near([True])),
+    (f"{KERNEL}, got float", near(1.0)),
+    (f"{KERNEL}, got ndarray", near(np.array(1.0))),
+    ("kernel must hold numbers, got bool", near([True])),
+    ("kernel must hold numbers, got list", near([0.5, [0.5], 0.5])),
     ("label_smoothing must be a number, got str", lambda: st.neighbour_kernel("0.1")),
     ("rate must be a number or an array, got NoneType", lambda: st.noise_transition(3, None)),
     ("num_classes must be an int, got str", lambda: st.noise_transition("3", 0.1)),
@@ -141,8 +145,9 @@ VALUES: list[tuple[str, Callable[[], object]]] = [
     ("votes must have a last axis of at least one annotator, got (3, 0)",
      lambda: votes(COUNTS[:, :0], 3)),
     ("votes must be in [0, 2) or ignore_index -100, got 2 at position (0,)", lambda: votes(Y, 2)),
-    ("kernel must have an odd size along each axis, got shape (2,)", near([0.5, 0.5])),
-    ("kernel must have an odd size along each axis, got shape ()", near(np.array(1.0))),
+    (f"{ODD}, got 2 entries along axis 0", near([0.5, 0.5])),
+    (f"{ODD}, got 0 entries along axis 0", near([])),
+    (f"{ODD}, got 3 entries along axis 1", near([[0.1] * 3, [0.4], [0.3]])),
     ("kernel must be finite and at least 0, got -0.5 at position (1,)", near([0.5, -0.5, 1.0])),
     ("kernel must sum to 1, got 0.75", near([0.5, 0.25, 0.0])),
     ("labels must have 2 axes at least, those of kernel, got shape (3,)", near([[1.0]], Y)),

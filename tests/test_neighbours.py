@@ -141,6 +141,23 @@ def test_properties(seed: int, fraction: float, sigma: float) -> None:
     np.testing.assert_allclose(renamed[..., order], dense, rtol=0, atol=1e-14)
 
 
+def test_compiled() -> None:
+    """With a kernel of plain numbers targets are made in code that PyTorch compiles."""
+    torch = pytest.importorskip("torch")
+    kernel = st.neighbour_kernel(0.4).tolist()
+
+    def loss(x: Any, labels: Any) -> Any:
+        return st.cross_entropy(x, st.Targets.from_neighbours(labels, 3, kernel))
+
+    rng = np.random.default_rng(0)
+    x, labels = (
+        torch.tensor(rng.standard_normal((3, 4, 3))),
+        torch.tensor(rng.integers(0, 3, (3, 4))),
+    )
+    compiled = torch.compile(loss, fullgraph=True, backend="eager")
+    np.testing.assert_allclose(float(compiled(x, labels)), float(loss(x, labels)), rtol=1e-13)
+
+
 def test_empty_images(backend: Variant) -> None:
     """No pixels have no targets."""
     labels = backend.asarray(np.zeros((0, 3), dtype=int))

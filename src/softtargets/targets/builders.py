@@ -205,7 +205,7 @@ class Built(Smoothable):
         kernel : list or numpy.ndarray
             The weights w, on the host: odd sizes, at least 0, sum 1. :func:`neighbour_kernel` makes
             those of spatially varying label smoothing; ``[0.05, 0.9, 0.05]`` shares with the steps
-            before and after.
+            before and after. ``torch.compile`` takes a list.
         axes : sequence of int, optional
             The axes of ``labels`` along which the kernel lies; the last ones if not given.
         ignore_index : int, default -100

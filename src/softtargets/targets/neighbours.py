@@ -1,5 +1,6 @@
 """Targets that a label shares with its neighbours, on an image, in a volume or in time."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,13 +11,12 @@ from softtargets._array.axes import check_axis
 from softtargets._array.checks import (
     check_count,
     check_labels,
-    check_not_negative,
 )
 from softtargets._array.dtypes import EPSILON
 from softtargets._array.kinds import is_numpy
-from softtargets._array.namespaces import beside, namespace_of
+from softtargets._array.namespaces import beside, is_number, namespace_of
 from softtargets._array.operations import ordered_sums, quotient
-from softtargets._array.scalars import bring, check_real, check_share, widest_floating
+from softtargets._array.scalars import check_real, check_share, widest_floating
 from softtargets.targets.pairs import as_tuple
 from softtargets.targets.parts import Labels
 from softtargets.typing import Array, Namespace
@@ -88,12 +88,12 @@ def neighbour_part(
 ) -> Labels:
     """Return one label for each entry of the kernel: the labels that lie there."""
     xp = namespace_of(labels, "labels")
-    weights = _check_kernel(kernel)
+    sizes, entries = _read(kernel)
     index, kept, bad = check_labels(labels, num_classes, ignore_index, "labels")
-    places = _places(tuple(labels.shape), weights.ndim, axes)
-    used = np.argwhere(weights > 0)
-    shifts = used - np.asarray(weights.shape) // 2
-    share = bring(xp, weights[tuple(used.T)], widest_floating(xp), labels)
+    places = _places(tuple(labels.shape), len(sizes), axes)
+    shifts = [tuple(o - n // 2 for o, n in zip(at, sizes, strict=True)) for at, _ in entries]
+    wide = widest_floating(xp)
+    share = xp.asarray([weight for _, weight in entries], dtype=wide, **beside(labels))
     near = None
     if kept is not None:
         near = _at(xp, kept, places, shifts) & kept[..., None]
@@ -109,22 +109,36 @@ def neighbour_part(
     )
 
 
-def _check_kernel(kernel: Any) -> Any:
-    """Return the kernel as a NumPy array of odd sizes that sums to 1."""
-    if not isinstance(kernel, list | tuple) and not is_numpy(kernel):
-        rule = "be numbers on the host, a list or a NumPy array"
+def _read(kernel: Any) -> tuple[tuple[int, ...], list[tuple[Any, float]]]:
+    """Return the sizes of a kernel and its positive entries, each with its place.
+
+    Plain numbers all the way, which compilers take as constants.
+    """
+    values = kernel.tolist() if is_numpy(kernel) else kernel
+    sizes: list[int] = []
+    entries: list[tuple[tuple[int, ...], Any]] = [((), values)]
+    while isinstance(entries[0][1], list | tuple):
+        sizes.append(len(entries[0][1]))
+        if sizes[-1] % 2 == 0 or any(not _has_size(value, sizes[-1]) for _, value in entries):
+            rule = "have one odd size along each axis"
+            errors.bad_value("kernel", rule, f"{sizes[-1]} entries along axis {len(sizes) - 1}")
+        entries = [((*at, j), part) for at, value in entries for j, part in enumerate(value)]
+    if not sizes:
+        rule = "be numbers on the host, a list or a NumPy array, with an axis at least"
         errors.bad_type("kernel", rule, type(kernel).__name__)
-    weights = np.asarray(kernel)
-    if weights.dtype.kind not in "iuf":
-        errors.bad_type("kernel", "have a real dtype", weights.dtype)
-    weights = weights.astype(np.float64)
-    if weights.ndim == 0 or any(size % 2 == 0 for size in weights.shape):
-        errors.bad_value("kernel", "have an odd size along each axis", f"shape {weights.shape}")
-    check_not_negative(np, weights, "kernel")
-    total = float(np.sum(weights))
+    for at, value in entries:
+        if not is_number(value):
+            errors.bad_type("kernel", "hold numbers", type(value).__name__)
+        if not 0 <= value < math.inf:
+            errors.bad_value("kernel", "be finite and at least 0", f"{value} at position {at}")
+    total = sum([value for _, value in entries])
     if abs(total - 1) > EPSILON["float64"] ** 0.5:
         errors.bad_value("kernel", "sum to 1", total)
-    return weights
+    return tuple(sizes), [(at, float(value)) for at, value in entries if value > 0]
+
+
+def _has_size(value: Any, size: int) -> bool:
+    return isinstance(value, list | tuple) and len(value) == size
 
 
 def _places(shape: tuple[int, ...], count: int, axes: Sequence[int] | None) -> tuple[int, ...]:
@@ -140,7 +154,7 @@ def _places(shape: tuple[int, ...], count: int, axes: Sequence[int] | None) -> t
     return places
 
 
-def _at(xp: Namespace, array: Array, places: tuple[int, ...], shifts: Any) -> Array:
+def _at(xp: Namespace, array: Array, places: tuple[int, ...], shifts: Sequence[Any]) -> Array:
     """Return ``array`` with a last axis of the values that lie at each shift, at the edge those of
     the edge.
     """
@@ -150,7 +164,8 @@ def _at(xp: Namespace, array: Array, places: tuple[int, ...], shifts: Any) -> Ar
         for place, step in zip(places, shift, strict=True):
             if step:
                 size = int(array.shape[place])
-                where = np.clip(np.arange(size) + step, 0, max(size - 1, 0))
-                near = xp.take(near, xp.asarray(where, **beside(array)), axis=place)
+                at = xp.arange(size, **beside(array)) + step
+                at = xp.where(at < 0, 0, xp.where(at < size, at, size - 1))
+                near = xp.take(near, at, axis=place)
         moved.append(near)
     return xp.stack(moved, axis=-1)
