@@ -42,6 +42,17 @@ def test_as_label_smoothing(backend: Variant) -> None:
         assert_close(got, float(to_numpy(want)), ulps=4)
 
 
+def test_wide_smoothing_of_narrow_logits(backend: Variant) -> None:
+    """A 0-d array of a wider dtype than the logits makes neither loss nor gradient wider."""
+    x, labels = backend.asarray([[1.0, 2.0, 3.0]], "float32"), backend.asarray([0])
+    for value in (0.0, 0.1):
+        epsilon = backend.asarray(value, backend.dtypes[-1])
+        loss, gradient = st.value_and_grad(st.cross_entropy)(x, labels, label_smoothing=epsilon)
+        assert_follows(loss, x)
+        assert_follows(gradient, x)
+        assert_close(loss, 2.4076059644443806 - value, ulps=4)
+
+
 def test_compiled_once_in_jax() -> None:
     """In JAX a training step is compiled once, whatever the smoothing is."""
     jax = pytest.importorskip("jax")

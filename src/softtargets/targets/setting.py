@@ -31,7 +31,9 @@ class Setting:
     def amount(self, value: Amount) -> Amount:
         """Return a flat amount in the compute dtype."""
         value = self.flat(value)
-        return value if is_number(value) else as_array(self.xp, value, self.like.dtype, self.like)
+        if is_number(value):
+            return float(value)  # what NumPy makes of 0-d float64 arrays would widen float32
+        return as_array(self.xp, value, self.like.dtype, self.like)
 
     @property
     def num_classes(self) -> int:
