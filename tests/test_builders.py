@@ -53,6 +53,18 @@ OTHER: dict[str, Build] = {
 ALL = EXACT | OTHER
 
 
+def use_all_builders(backend: Variant) -> None:
+    """Call everything that makes targets, for tests of what it asks of a library."""
+    for build in ALL.values():
+        build(backend).to_dense()
+    x, labels = backend.asarray(Z, "float32"), backend.asarray(STEPS)
+    st.mixup(x, labels, per="row", num_classes=3, rng=0)
+    st.cutmix(x, labels, per="row", axes=(1,), num_classes=3, rng=0)
+    st.linear_warmup(backend.asarray(1), 2, 0.1)
+    st.linear_warmup(1, 2, 0.1, like=x)
+    st.prior_from_counts(backend.asarray([1, 2]), power=0.5)
+
+
 def dense(targets: st.Targets, backend: Variant) -> Any:
     """Return the dense rows in float32, as NumPy's float64."""
     return to_numpy(targets.to_dense(dtype=backend.xp.float32)).astype(np.float64)

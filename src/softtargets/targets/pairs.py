@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+from array_api_compat import numpy as host
+
 from softtargets._array import errors
 from softtargets._array.axes import check_axis
 from softtargets._array.checks import check_fraction, check_values
 from softtargets._array.dtypes import FLOATING, INTEGER, dtype_name, index_dtype
 from softtargets._array.kinds import is_array, is_numpy
-from softtargets._array.namespaces import beside, check_follows, is_number, namespace_of
+from softtargets._array.namespaces import beside, check_follows, is_number
 from softtargets._array.scalars import bring
 from softtargets._array.traits import may_look
 from softtargets.typing import Amount, Array, Namespace
@@ -23,12 +25,13 @@ def partner_index(
     count = int(partner.shape[0])
     if not shape or shape[0] != count:
         errors.bad_value(name, f"have {count} rows, the number of partners", f"shape {shape}")
-    if may_look(partner):
-        own = namespace_of(partner, "partner")
-        bad = (partner < 0) | (partner >= count)
-        check_values(own, partner, "partner", f"be in [0, {count})", bad)
     index = bring(xp, partner, index_dtype(xp, like), like)
     check_follows(xp, like, name, index, "partner")
+    # On the host before it went to a device, where looking is not free.
+    given, own = (partner, host) if is_numpy(partner) else (index, xp)
+    if may_look(given):
+        bad = (given < 0) | (given >= count)
+        check_values(own, given, "partner", f"be in [0, {count})", bad)
     return index
 
 
