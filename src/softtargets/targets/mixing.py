@@ -29,7 +29,7 @@ class Mixing:
     arrays, and go to the library and device of what they are applied to. In compiled code make a
     plan of your own arrays: ``Mixing(partner, lam)``.
 
-    Attributes
+    Parameters
     ----------
     partner : array, any integer dtype
         Shape ``(N,)``: the row that each row is mixed with.

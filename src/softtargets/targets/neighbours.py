@@ -27,7 +27,9 @@ def neighbour_kernel(
 ) -> Any:
     """Return a kernel that keeps 1 - e at its centre and shares e among the neighbours.
 
-        w_o = e exp(-|o|^2 / (2 sigma^2)) / sum over neighbours,    w_0 = 1 - e
+        w = 1 - e at the centre,    w = e exp(-d^2 / (2 sigma^2)) / sum over neighbours
+
+    at the distance d from it.
 
     Parameters
     ----------
