@@ -4,6 +4,7 @@ Matrices are rows x classes; labels are rows x (labels of a row).
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from softtargets.typing import Amount, Array, Namespace
 
 #: Entries of a piece of a long sum.
 _PIECE = 2**12
+#: Entries of the rows whose targets are added up at a time.
+_ENTRIES = 2**20
 #: Up to so many classes a block of rows lies class after class on the host: a reduction along a
 #: short row costs more than a transpose.
 CLASS_MAJOR = 64
@@ -95,11 +98,31 @@ def total(xp: Namespace, amount: Amount, count: int) -> Amount:
     return ordered_sums(xp, amount)
 
 
+def by_pieces(
+    xp: Namespace, function: Callable[[slice], Array], rows: int, classes: int, like: Array
+) -> Array:
+    """Return ``function`` of all rows, found for some at a time: it needs memory for those only.
+
+    So it is for NumPy arrays like ``like``; any others have no block of rows to spare.
+    """
+    step = max(1, _ENTRIES // max(1, classes))
+    if not is_numpy(like) or rows <= step:
+        return function(slice(None))
+    return xp.concat([function(slice(i, i + step)) for i in range(0, rows, step)])
+
+
 def ordered_sums(xp: Namespace, matrix: Array) -> Array:
     """Return the sum along the last axis, which stays, added in halves.
 
     Every library adds in an order of its own; this gives the same bits on all.
     """
+    if matrix.ndim != 2 or not is_numpy(matrix):
+        return _in_halves(xp, matrix)
+    rows, classes = matrix.shape
+    return by_pieces(xp, lambda some: _in_halves(xp, matrix[some, :]), rows, classes, matrix)
+
+
+def _in_halves(xp: Namespace, matrix: Array) -> Array:
     while matrix.shape[-1] > 1:
         half = matrix.shape[-1] // 2
         odd = matrix[..., 2 * half :]

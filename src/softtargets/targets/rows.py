@@ -14,6 +14,7 @@ from softtargets._array.namespaces import is_number
 from softtargets._array.operations import (
     add_at,
     as_column,
+    by_pieces,
     is_label,
     pick,
     product,
@@ -60,7 +61,14 @@ class Other:
 
     def mass(self, xp: Namespace) -> Array:
         """Return the mass of each row."""
-        return self.amount * row_sums(xp, self.without_label(xp, self.u))
+        rows, classes = self.label.shape[0], self.u.shape[1]
+
+        def sums(some: slice) -> Array:
+            u = self.u if self.u.shape[0] == 1 else self.u[some, :]
+            part = Other(self.label[some, :], 1.0, u)
+            return row_sums(xp, part.without_label(xp, u))
+
+        return self.amount * by_pieces(xp, sums, rows, classes, self.label)
 
 
 @dataclass(frozen=True)
