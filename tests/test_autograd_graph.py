@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import softtargets as st
+from softtargets.losses import evaluate
 from tests.backends import Variant, assert_close, assert_same_bits, selected
 
 torch = pytest.importorskip("torch")
@@ -125,6 +126,23 @@ def test_what_was_changed(loss: Loss, x: Any, labels: Any, reduction: str, which
     assert_same_bits(x.grad, want)
     with pytest.raises(RuntimeError, match=CHANGED):
         value.backward()
+
+
+@pytest.mark.parametrize("on_a_device", [False, True])
+def test_no_cycles(
+    loss: Loss, x: Any, labels: Any, on_a_device: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graph is freed with its value: what it keeps for the gradient does not hold the value."""
+    if on_a_device:
+        monkeypatch.setattr(evaluate, "may_look", lambda array: False)
+    for backward in (False, True):
+        loss(x, labels)  # whatever is remembered is by now
+        gc.collect()
+        value = loss(x, labels)
+        if backward:
+            value.backward()
+        del value
+        assert gc.collect() == 0
 
 
 @pytest.mark.parametrize("create_graph", [False, True])

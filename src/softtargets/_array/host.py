@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from softtargets._array.dtypes import dtype_name
 from softtargets._array.kinds import is_torch
-from softtargets._array.traits import may_look
 from softtargets._array.trees import with_arrays
 from softtargets.typing import Array
 
@@ -21,9 +19,8 @@ class _NoView(Exception):
 def numpy_views(first: Array, value: Any) -> Any:
     """Return ``value`` with all its arrays as NumPy views, or None if one of them has none.
 
-    So it is if ``first``, one of them, is no torch tensor.
-
-    An array that appears twice is seen twice as the same array.
+    So it is if ``first``, one of them, is no torch tensor. All of them are plain tensors otherwise
+    (see ``recording``). An array that appears twice is seen twice as the same array.
     """
     if not is_torch(first):
         return None
@@ -41,18 +38,15 @@ def numpy_views(first: Array, value: Any) -> Any:
 
 
 def _view(array: Array) -> Array:
-    # NumPy has no bfloat16, and is slow at float16.
-    if not is_torch(array) or not may_look(array) or dtype_name(array) in ("bfloat16", "float16"):
+    if not is_torch(array) or not array.is_cpu:
         raise _NoView
-    if array.layout is not _strided() or array.is_neg():
+    try:
+        view = array.detach().numpy()
+    except (TypeError, RuntimeError):  # bfloat16, sparse, lazily negated
+        raise _NoView from None
+    if view.dtype == np.float16:  # at which NumPy is slow
         raise _NoView
-    return array.detach().numpy()
-
-
-def _strided() -> Any:
-    import torch  # the user has imported it: there is a tensor
-
-    return torch.strided
+    return view
 
 
 def from_view(array: Array) -> Array:

@@ -40,6 +40,8 @@ def with_arrays(value: Any, convert: Callable[[Array], Array]) -> Any:
     if type(value) in _PLAIN:
         return value
     if isinstance(value, dict):
+        if all(type(part) in _PLAIN for part in value.values()):
+            return value
         return {
             name: part if type(part) in _PLAIN else with_arrays(part, convert)
             for name, part in value.items()

@@ -97,6 +97,10 @@ def set_num_threads(num_threads: int | None) -> None:
     num_threads : int or None
         At least 1; 1 starts no threads. None returns to the default of :func:`get_num_threads`.
 
+    Returns
+    -------
+    None
+
     Raises
     ------
     TypeError

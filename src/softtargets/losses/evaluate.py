@@ -5,8 +5,7 @@ gets the analytic gradient, and the plain expression where more than that is ask
 """
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from softtargets._array.autograd import recording, with_own_gradient
 from softtargets._array.axes import from_rows, to_rows
@@ -20,6 +19,7 @@ from softtargets.execution.run import (
     row_losses_and_states,
 )
 from softtargets.losses.problem import Problem, make_problem
+from softtargets.softmax.state import RowState
 from softtargets.typing import Array
 
 
@@ -93,9 +93,15 @@ def _as_buffer(problem: Problem, out: Array) -> Array | None:
 class _Gradient:
     """A gradient made beforehand. It is handed over once: held twice it would be copied."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, gradient: Array) -> None:
         self.targets, self.options = call.targets, call.options
-        self.value, self.gradient = _of_plain_arrays(call)
+        self.gradient: Array | None = gradient
+
+    @classmethod
+    def beside_value(cls, call: Call) -> tuple[Array, Self]:
+        """Return the value and what is kept, which must not hold the value: it holds this."""
+        value, gradient = _of_plain_arrays(call)
+        return value, cls(call, gradient)
 
     def times(self, upstream: Array, logits: Callable[[], Array]) -> Array:
         """Return the gradient times that of the value, of one number or of rows."""
@@ -112,18 +118,23 @@ class _Gradient:
 class _States:
     """What the gradient takes beside the logits: a few numbers per row."""
 
-    def __init__(self, call: Call) -> None:
-        problem = make_problem(call.logits, call.targets, **call.options)
-        losses, self.states = row_losses_and_states(problem.work)
-        self.value = problem.reducer.value(losses)
+    def __init__(self, problem: Problem, states: list[RowState]) -> None:
         # Logits that are needed no more are not kept alive.
-        self.problem = replace(problem, logits=None, matrix=None)
+        self.problem = problem._replace(logits=None, matrix=None)
+        self.states = states
+
+    @classmethod
+    def beside_value(cls, call: Call) -> tuple[Array, Self]:
+        """Return the value and what is kept, which must not hold the value: it holds this."""
+        problem = make_problem(call.logits, call.targets, **call.options)
+        losses, states = row_losses_and_states(problem.work)
+        return problem.reducer.value(losses), cls(problem, states)
 
     def times(self, upstream: Array, logits: Callable[[], Array]) -> Array:
         """Return the gradient times that of the value, of one number or of rows."""
         x, problem = logits(), self.problem
         xp, axis = problem.xp, problem.axis
-        problem = replace(problem, logits=x, matrix=to_rows(xp, x, axis))
+        problem = problem._replace(logits=x, matrix=to_rows(xp, x, axis))
         column = upstream if upstream.ndim == 0 else xp.reshape(upstream, (-1, 1))
         scale = problem.reducer.scale() * column
         matrix = row_gradient(problem.work, self.states, scale)
@@ -144,8 +155,7 @@ def _with_gradient(call: Call) -> Array:
 
     def forward(logits: Array) -> tuple[Array, Any]:
         kind = _Gradient if may_look(logits) else _States
-        kept = kind(Call(logits, targets, options))
-        return kept.value, kept
+        return kind.beside_value(Call(logits, targets, options))
 
     def backward(kept: Any, upstream: Array, inputs: Callable[[], tuple[Array]]) -> tuple[Array]:
         return (kept.times(upstream, lambda: inputs()[0]),)

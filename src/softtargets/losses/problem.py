@@ -1,6 +1,6 @@
 """The arguments that all softmax losses share: checked, and brought to rows x classes."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from softtargets._array import errors
 from softtargets._array.axes import check_class_axis, row_shape, to_rows
@@ -30,8 +30,7 @@ from softtargets.targets.value import Targets
 from softtargets.typing import Amount, Array, Namespace, Reduction, Spread
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One call of a softmax loss: logits as a matrix, targets in normal form, how to reduce."""
 
     xp: Namespace

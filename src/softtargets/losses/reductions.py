@@ -6,7 +6,7 @@ over the rows that are kept, with sample weights v and r = <q before smoothing, 
 for a label without class weights. A denominator that is handed in replaces the last sum.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from softtargets._array import errors
 from softtargets._array.checks import check_penalty
@@ -19,8 +19,7 @@ from softtargets.typing import Amount, Array, Namespace, Reduction
 REDUCTIONS = ("none", "sum", "mean")
 
 
-@dataclass(frozen=True)
-class Reducer:
+class Reducer(NamedTuple):
     """The reduction of one call; ``sample_weight`` is a column, ``denominator`` is 0-d, a number
     (NumPy's, where that is quicker) or None.
     """

@@ -4,17 +4,16 @@ Most small calls are of this kind, and most of their time would go into finding 
 """
 
 import functools
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from softtargets._array.checks import check_labels
 from softtargets._array.dtypes import INTEGER, dtype_name
 from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import is_number
 from softtargets._array.trees import arrays_in
 from softtargets.targets.rows import Point, Rows
-from softtargets.targets.sources import label_part
 from softtargets.targets.structure import normal_form
 from softtargets.targets.value import Targets
 from softtargets.typing import Amount, Array
@@ -39,12 +38,11 @@ def rows_of_labels(
         return None
     if targets.shape != shape or dtype_name(targets) not in INTEGER:
         return None
-    part = label_part(targets, count, ignore_index, "targets")
-    if part.kept is not None:
+    labels, kept, _ = check_labels(targets, count, ignore_index, "targets")
+    if kept is not None:
         return None
     form = _form(count, label_smoothing)
-    labels = part.labels.reshape(-1, 1)
-    return replace(form, points=(Point(labels, form.points[0].amount),))
+    return form.with_points((Point(labels.reshape(-1, 1), form.points[0].amount),))
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,6 +1,5 @@
 """The softmax state of a row: a few mergeable numbers from which every loss follows."""
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from softtargets._array.dtypes import MAXIMUM, dtype_name
@@ -58,8 +57,7 @@ class TailState(NamedTuple):
         return self._replace(maximum=maximum, exp_sum=exp_sum)
 
 
-@dataclass(frozen=True)
-class RowState:
+class RowState(NamedTuple):
     """With m = max x and z = x - m, of one block of the classes of each row.
 
     ``exp_sum`` = sum e^z, ``exp_dot`` = sum e^z z, ``exp_square`` = sum e^z z^2 (the last two
@@ -144,8 +142,7 @@ class RowState:
         shift = xp.where(maximum == -xp.inf, 0.0, maximum)
         left, right = self._shifted(shift), other._shifted(shift)
         tails = tuple(a.merge(b) for a, b in zip(left.tails, right.tails, strict=True))
-        return replace(
-            self,
+        return self._replace(
             maximum=maximum,
             exp_sum=left.exp_sum + right.exp_sum,
             target_dot=left.target_dot + right.target_dot,
@@ -169,8 +166,7 @@ class RowState:
             exp_square = factor * (exp_square + near * (2 * exp_dot + near * self.exp_sum))
         if exp_dot is not None:
             exp_dot = factor * (exp_dot + near * self.exp_sum)
-        return replace(
-            self,
+        return self._replace(
             exp_sum=factor * self.exp_sum,
             target_dot=self.target_dot + self.target_mass * move,
             tails=tuple(tail.shifted(move) for tail in self.tails),
