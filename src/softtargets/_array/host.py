@@ -41,6 +41,8 @@ def numpy_views(first: Array, value: Any) -> Any:
 
 
 def _view(array: Array) -> Array:
+    if isinstance(array, np.generic):
+        return array  # a number
     # NumPy has no bfloat16, and is slow at float16.
     if not is_torch(array) or not may_look(array) or dtype_name(array) in ("bfloat16", "float16"):
         raise _NoView
