@@ -38,6 +38,8 @@ def numpy_views(first: Array, value: Any) -> Any:
 
 
 def _view(array: Array) -> Array:
+    if isinstance(array, np.generic):
+        return array  # a number
     if not is_torch(array) or not array.is_cpu:
         raise _NoView
     try:

@@ -30,7 +30,7 @@ def _collect(value: Any, found: list[Array]) -> None:
             _collect(part, found)
     elif is_array(value):
         found.append(value)
-    elif is_dataclass(value):
+    elif is_dataclass(value) and not isinstance(value, type):
         for field in fields(value):
             _collect(getattr(value, field.name), found)
 
