@@ -26,17 +26,18 @@ def recording(inputs: tuple[Array, ...], others: Any) -> Recording:
 
     if torch.compiler.is_compiling():
         return "all"
-    tensors = [x for x in arrays_in((inputs, others)) if is_torch(x)]
+    if not all(is_plain_torch(x) for x in inputs):
+        return "all"
+    tensors = [x for x in arrays_in(others) if is_torch(x)]
     if not all(is_plain_torch(x) for x in tensors):
         return "all"
-    if forward_ad._current_level >= 0 and any(map(_has_tangent, tensors)):
+    if forward_ad._current_level >= 0 and any(map(_has_tangent, (*inputs, *tensors))):
         return "all"
     if not torch.is_grad_enabled():
         return "nothing"
-    count = sum(x.requires_grad for x in tensors)
-    if count == 0:
-        return "nothing"
-    return "first" if count == sum(x.requires_grad for x in inputs) else "all"
+    if any(x.requires_grad for x in tensors):
+        return "all"
+    return "first" if any(x.requires_grad for x in inputs) else "nothing"
 
 
 def _has_tangent(array: Array) -> bool:

@@ -27,7 +27,8 @@ def _collect(value: Any, found: list[Array]) -> None:
                 _collect(part, found)
     elif isinstance(value, tuple):
         for part in value:
-            _collect(part, found)
+            if type(part) not in _PLAIN:
+                _collect(part, found)
     elif is_array(value):
         found.append(value)
     elif is_dataclass(value) and not isinstance(value, type):
@@ -47,7 +48,9 @@ def with_arrays(value: Any, convert: Callable[[Array], Array]) -> Any:
             for name, part in value.items()
         }
     if isinstance(value, tuple):
-        return tuple(with_arrays(part, convert) for part in value)
+        return tuple(
+            [part if type(part) in _PLAIN else with_arrays(part, convert) for part in value]
+        )
     if is_array(value):
         return convert(value)
     if is_dataclass(value) and not isinstance(value, type):
