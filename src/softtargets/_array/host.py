@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from softtargets._array.kinds import is_torch
+from softtargets._array.traits import is_plain_torch
 from softtargets._array.trees import with_arrays
 from softtargets.typing import Array
 
@@ -19,8 +20,8 @@ class _NoView(Exception):
 def numpy_views(first: Array, value: Any) -> Any:
     """Return ``value`` with all its arrays as NumPy views, or None if one of them has none.
 
-    So it is if ``first``, one of them, is no torch tensor. All of them are plain tensors otherwise
-    (see ``recording``). An array that appears twice is seen twice as the same array.
+    So it is if ``first``, one of them, is no torch tensor. An array that appears twice is seen
+    twice as the same array.
     """
     if not is_torch(first):
         return None
@@ -40,7 +41,7 @@ def numpy_views(first: Array, value: Any) -> Any:
 def _view(array: Array) -> Array:
     if isinstance(array, np.generic):
         return array  # a number
-    if not is_torch(array) or not array.is_cpu:
+    if not is_torch(array) or not is_plain_torch(array) or not array.is_cpu:
         raise _NoView
     try:
         view = array.detach().numpy()
