@@ -146,8 +146,9 @@ CPU_GOALS = (
         form="extra",
     ),
     Goal(
+        # In the company of none: threads of others that wait by spinning take half a core.
         "ours on NumPy (µs)",
-        *("loss_gradient", ("32x10",), Entry("ours_numpy"), (80.0, 40.0)),
+        *("options", ("32x10",), Entry("ours_numpy"), (80.0, 40.0)),
         measure="time_us",
         form="value",
     ),

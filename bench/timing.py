@@ -1,6 +1,7 @@
 """Time the runs of a contest in turn."""
 
 import gc
+import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from bench.statistics import repeats_for, rounds_for
 
 #: A sample lasts at least so many seconds, in at most so many calls: very short calls are repeated
 #: so that each finds the caches as its own last call left them, as in a loop of a program.
-SAMPLE_S, MOST_REPEATS = 2e-3, 50
+SAMPLE_S, MOST_REPEATS = 20e-3, 1000
 MOST_ROUNDS = 101
 
 
@@ -69,7 +70,7 @@ def in_turn(
     most_rounds: int = MOST_ROUNDS,
     watch: Callable[[Any], None] = lambda key: None,
 ) -> dict[Any, list[float]]:
-    """Return seconds per call of each run, in rounds that begin with another each.
+    """Return seconds per call of each run, in rounds of another order each.
 
     Whatever disturbs the machine for a while then disturbs all of them alike. All have been called
     before, when they were checked; one call more says how long each takes. ``watch`` is told who is
@@ -90,8 +91,9 @@ def in_turn(
     gc.disable()
     try:
         for number in range(rounds):
-            first = number % len(order)
-            for key in order[first:] + order[:first]:
+            # Not in turn: who follows whom matters, by what it leaves in caches and threads.
+            random.Random(number).shuffle(order)
+            for key in order:
                 run = runs[key]
                 watch(key)
                 run.enter()
