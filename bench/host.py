@@ -33,6 +33,8 @@ OPTIONS = (
     *entries("ours_numpy", option="mask"),
     *entries("ours_numpy", option="class weights"),
     *entries("ours_numpy", "hard"),
+    *entries("ours_numpy", "per_row"),
+    *entries("ours_numpy", "mixup"),
 )
 ONE_THREAD = entries("ours_numpy ours_numpy_out ours_torch_autograd torch scipy one_hot")
 

@@ -40,9 +40,12 @@ def make_plan(matrix: Array, entries: int | None = None) -> Plan | None:
     count, classes = matrix.shape
     if entries is None:
         entries = HOST_ENTRIES if host else DEVICE_ENTRIES
-    # At least two rows each: NumPy adds a single turned row in another order.
-    pieces = max(1, min(count // 2, math.ceil(count * classes / entries)))
-    bounds = [i * count // pieces for i in range(pieces + 1)]
-    blocks = [slice(*pair) for pair in itertools.pairwise(bounds)]
+    if count * classes <= entries:
+        blocks = [slice(0, count)]
+    else:
+        # At least two rows each: NumPy adds a single turned row in another order.
+        pieces = max(1, min(count // 2, math.ceil(count * classes / entries)))
+        bounds = [i * count // pieces for i in range(pieces + 1)]
+        blocks = [slice(*pair) for pair in itertools.pairwise(bounds)]
     turned = is_numpy(matrix) and classes <= CLASS_MAJOR and count * classes >= TURNED
     return Plan(blocks, turned, is_numpy(matrix))
