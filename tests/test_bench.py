@@ -55,8 +55,8 @@ def test_rounds_and_repeats() -> None:
     assert repeats_for(0.0, 2e-3, 50) == 50
 
 
-def test_rounds_begin_with_another_each() -> None:
-    """Runs take turns; what is untimed comes before each call and around each series."""
+def test_rounds_have_another_order_each() -> None:
+    """All run in each round; what is untimed comes before each call and around each series."""
     calls: list[str] = []
 
     def run(name: str) -> Run:
@@ -76,8 +76,12 @@ def test_rounds_begin_with_another_each() -> None:
         runs, clock, budget_s=0, fewest_rounds=2, most_rounds=9, watch=seen.append
     )
     assert found == {name: [1.0, 1.0] for name in "abc"}
-    assert "".join(seen) == "abc" + "abc" + "bca"
-    assert [call for call in calls if call in runs] == [*"abc", *"abc", *"bca"]
+    order = [call for call in calls if call in runs]
+    assert order == seen
+    rounds = ["".join(seen[start : start + 3]) for start in (0, 3, 6)]
+    assert rounds[0] == "abc"
+    assert [sorted(one) for one in rounds] == [[*"abc"]] * 3
+    assert rounds[1] != rounds[2]
     assert calls[:4] == ["in a", "reset a", "a", "out a"]
 
 
@@ -161,7 +165,7 @@ def test_smoke_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "ours_numpy_out, smoothed" in capfd.readouterr().out
     kept, *rows = records.read(tmp_path / "cpu.csv")
     assert kept.contestant == "torch"
-    assert len(rows) == 2 * 6
+    assert len(rows) == 2 * 8
     assert {row.allocator for row in rows} == {"default", "kept"}
     assert {row.status for row in rows} == {"ok"}
     for row in rows:

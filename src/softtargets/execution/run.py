@@ -57,16 +57,17 @@ def row_losses(work: Work) -> Array:
 
 
 def row_losses_and_gradient(
-    work: Work, scale: Amount, out: Array | None = None
+    work: Work, scale: Amount, out: Array | None = None, others: tuple[Amount, ...] = ()
 ) -> tuple[Array, Array]:
     """Return the losses, and ``scale`` times the gradient of each in the dtype of ``matrix``.
 
     The gradient may be written into ``out``, of the shape of ``matrix``; look at what is returned.
+    It is not if ``out`` lies on what is still to be read, the ``others`` of the caller included.
     """
     xp, matrix = work.xp, work.matrix
     plan = work.plan
     if plan is not None:
-        if out is None or not _is_free(out, matrix, (work.rows, scale)):
+        if out is None or not _is_free(out, matrix, (work.rows, scale, others)):
             out = xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix))
         return _in_blocks(work, plan, scale, out), out
     with quiet(xp):

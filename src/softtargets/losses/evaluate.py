@@ -67,8 +67,10 @@ def _value_and_gradient(
 ) -> tuple[Array, Array]:
     problem = make_problem(call.logits, call.targets, **call.options, expression=expression)
     buffer = None if out is None else _as_buffer(problem, out)
-    losses, matrix = row_losses_and_gradient(problem.work, problem.reducer.scale(), buffer)
-    value = problem.reducer.value(losses)
+    reducer = problem.reducer
+    later = (reducer.sample_weight, reducer.denominator)
+    losses, matrix = row_losses_and_gradient(problem.work, reducer.scale(), buffer, later)
+    value = reducer.value(losses)
     if buffer is not None and matrix is buffer:
         return value, out
     gradient = from_rows(problem.xp, matrix, tuple(call.logits.shape), problem.axis)
