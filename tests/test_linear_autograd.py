@@ -173,3 +173,24 @@ def test_value_and_grad_records_nothing(backend: Variant) -> None:
     assert not loss.requires_grad
     assert not any(gradient.requires_grad for gradient in gradients)
     assert all(leaf.grad is None for leaf in (y, m, b, w, e))
+
+
+@pytest.mark.parametrize("other", [np.ones((4, 2)), [[1.0, 2.0]], None], ids=str)
+def test_a_weight_that_is_no_tensor(backend: Variant, other: Any) -> None:
+    """Features that require a gradient beside what is no tensor: the error names the argument."""
+    (y,) = layer_of(backend, "y")
+    rule = "must come from one array library" if isinstance(other, np.ndarray) else "be an array"
+    with pytest.raises(TypeError, match=rf"weight must {rule}|weight {rule}"):
+        st.linear_cross_entropy(y, other, backend.asarray([0, 1, 2]))
+
+
+def test_while_it_is_compiled(backend: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While torch compiles, loss and gradients are one expression each, with the same numbers."""
+    y, m, b = (leaf.detach() for leaf in layer_of(backend, "y", "m", "b"))
+    labels = backend.asarray([2, -100, 0])
+    want, gradients = BOTH(y, m, labels, bias=b, label_smoothing=0.1)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert_close(st.linear_cross_entropy(y, m, labels, bias=b, label_smoothing=0.1), want, ulps=8)
+    found = BOTH(y, m, labels, bias=b, label_smoothing=0.1)[1]
+    for got, gradient in zip(found, gradients, strict=True):
+        assert_close(got, gradient, ulps=16, scale=1.0)

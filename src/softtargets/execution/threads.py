@@ -49,7 +49,7 @@ class _Pool:
 
 
 _pool = _Pool()
-if hasattr(os, "register_at_fork"):  # Windows has neither it nor fork
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has neither it nor fork
     # A child has none of its parent's threads, and perhaps a lock that none will release.
     os.register_at_fork(after_in_child=_pool.__init__)  # type: ignore[misc]
 
