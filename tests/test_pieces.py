@@ -196,6 +196,20 @@ def test_row_sums_of_any_layout(classes: int, rng: np.random.Generator) -> None:
         np.testing.assert_array_equal(given, before)
 
 
+def test_entries_at_labels_of_any_layout(rng: np.random.Generator) -> None:
+    """NumPy's entries at labels are found, and added to, in rows, in columns and with gaps."""
+    data, labels = rng.random((5, 4)), np.asarray([[3, 3], [0, 1], [2, 0], [1, 1], [3, 2]])
+    amounts = rng.random((5, 2))
+    want, picked = data.copy(), np.take_along_axis(data, labels, axis=1)
+    np.add.at(want, (np.arange(5)[:, None], labels), amounts)
+    layouts = (data.copy(), np.asfortranarray(data), np.repeat(data, 2, axis=1)[:, ::2])
+    for given in (*layouts, np.repeat(data, 2, axis=0)[::2].T.copy().T):
+        np.testing.assert_array_equal(operations.pick(np, given, labels), picked)
+        made = operations.add_at(np, given, labels, amounts)
+        assert made is given
+        assert_close(made, want, ulps=2)
+
+
 def test_sums_in_pieces(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sums that are made for some rows at a time have the bits of those made at once."""
     data = rng.random((11, 37)).astype(np.float32)

@@ -29,17 +29,15 @@ class Plan(NamedTuple):
     threaded: bool
 
 
-def make_plan(matrix: Array, entries: int | None = None) -> Plan | None:
+def make_plan(matrix: Array) -> Plan | None:
     """Return the plan for a matrix, or None where everything is one expression.
 
     Traced, lazy and immutable arrays are: a look at their number of rows would make it a constant.
     """
     if not may_write(matrix):
         return None
-    host = may_look(matrix)
     count, classes = matrix.shape
-    if entries is None:
-        entries = HOST_ENTRIES if host else DEVICE_ENTRIES
+    entries = HOST_ENTRIES if may_look(matrix) else DEVICE_ENTRIES
     if count * classes <= entries:
         blocks = [slice(0, count)]
     else:
