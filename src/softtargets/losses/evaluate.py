@@ -7,8 +7,6 @@ gets the analytic gradient, and the plain expression where more than that is ask
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
-import numpy as np
-
 from softtargets._array.autograd import recording, with_own_gradient
 from softtargets._array.axes import from_rows, to_rows
 from softtargets._array.host import from_view, numpy_views, was_changed
@@ -88,14 +86,7 @@ def _value(call: Call, *, expression: bool = False) -> Array:
 
 
 def _as_buffer(problem: Problem, out: Array) -> Array | None:
-    """Return ``out`` as a matrix of rows x classes of the same memory, or None.
-
-    It is None, too, where the value is made of that memory once the gradient is written.
-    """
-    reducer = problem.reducer
-    for later in (reducer.sample_weight, reducer.denominator):
-        if is_numpy(out) and later is not None and np.may_share_memory(out, later):
-            return None
+    """Return ``out`` as a matrix of rows x classes of the same memory, or None."""
     contiguous = out.ndim == 2 or (is_numpy(out) and out.flags.c_contiguous)
     last = problem.axis == out.ndim - 1
     return to_rows(problem.xp, out, problem.axis) if contiguous and last else None
