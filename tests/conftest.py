@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+import softtargets as st
+from softtargets.execution import threads
 from tests.backends import Variant, selected
 
 # Repeatable: the same examples in every run. --hypothesis-profile=explore looks further.
@@ -23,6 +25,14 @@ settings.register_profile(
 # For runs that repeat the tests elsewhere, on another version of Python, say.
 settings.register_profile("few", settings.get_profile("repeatable"), max_examples=20)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def default_threads() -> Iterator[None]:
+    """Whatever a test does, the next one begins with the default number of threads."""
+    yield
+    if threads._pool.count is not None:
+        st.set_num_threads(None)
 
 
 def _parameters() -> list[object]:
