@@ -104,7 +104,8 @@ def test_another_denominator(backend: Variant) -> None:
     """denominator= replaces the divisor in loss and gradient, as number or as array."""
     x, labels = backend.asarray(X, "float32"), backend.asarray(LABELS)
     total, gradient = BOTH(x, labels, reduction="sum")
-    for given in (8, 8.0, np.float64(8), backend.asarray(8.0, "float32")):
+    counted = backend.asarray(8, "int32")
+    for given in (8, 8.0, np.float64(8), backend.asarray(8.0, "float32"), counted):
         ours = BOTH(x, labels, denominator=given)
         assert_close(ours[0], float(total) / 8, ulps=1)
         assert_close(ours[1], backend.to_numpy(gradient) / 8, ulps=2, scale=2.0**-5)

@@ -119,13 +119,16 @@ def check_penalty(
     xp: Namespace, value: Amount, argument: str, like: Array, *, positive: bool = False
 ) -> Amount:
     """Return ``value``, a finite number of at least 0 (above 0 if ``positive``) or a 0-d float
-    array.
+    array; if ``positive``, also a 0-d array of integers, as a count of rows is one.
     """
     rule = "be finite and above 0" if positive else "be finite and at least 0"
     if is_number(value):
         if not (0 <= value < math.inf) or (positive and value == 0):
             errors.bad_value(argument, rule, value)
         return float(value)
+    if positive and is_array(value) and dtype_name(value) in INTEGER:
+        check_follows(xp, like, "logits", value, argument)
+        value = xp.astype(value, default_floating(xp))
     _check_amount_array(xp, value, argument, like, "logits", [()])
     if may_look(value):
         low = (value > 0) if positive else (value >= 0)

@@ -66,7 +66,8 @@ def cross_entropy(
         "sum" adds them. "mean" divides the sum by the denominator: sum v r over the rows that take
         part, which without weights is their number.
     denominator : number or 0-d array, optional
-        Replaces the denominator of "mean", so that the means of micro-batches add up.
+        Replaces the denominator of "mean", so that the means of micro-batches add up. An array may
+        hold an integer, such as the number of rows that count in all micro-batches.
     z_loss : number or 0-d array, default 0
         Weight of logsumexp(x)^2, which keeps the scale of logits near 1.
     confidence_penalty : number or 0-d array, default 0
