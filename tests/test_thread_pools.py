@@ -91,8 +91,10 @@ def test_a_pool_that_is_gone() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child() -> None:
     """A child made after the parent used its threads computes with threads of its own."""
+    # Python 3.12 warns of every fork beside threads, whoever's they are.
     text = """
-import os, threading
+import os, threading, warnings
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 assert same()
 child = os.fork()
 if child == 0:

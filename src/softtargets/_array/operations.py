@@ -58,10 +58,25 @@ def row_sums(xp: Namespace, matrix: Array) -> Array:
     # Sizes are not looked at in traced code, where they would become constants.
     if not is_eager(matrix) or matrix.shape[0] != 1 or matrix.shape[1] <= 2 * _PIECE:
         return xp.sum(matrix, axis=1, keepdims=True)
-    classes = matrix.shape[1]
+    return _sum_of_row(xp, matrix)
+
+
+def column_sum(xp: Namespace, column: Array) -> Array:
+    """Return the sum of a column as a 0-d array, the same bits for any number of threads."""
+    if is_numpy(column):
+        if column.shape[0] <= 2 * _PIECE:
+            return column.sum()
+        # In pieces: NumPy 2.0 adds up what fits its buffer, then those sums one after the other.
+        return _sum_of_row(xp, column.reshape((1, -1)))[0, 0]
+    return row_sums(xp, xp.reshape(column, (1, -1)))[0, 0]
+
+
+def _sum_of_row(xp: Namespace, row: Array) -> Array:
+    """Return the sum of one long row as a 1 x 1 matrix, added in pieces of a fixed size."""
+    classes = row.shape[1]
     cut = classes - classes % _PIECE
-    pieces = xp.sum(xp.reshape(matrix[:, :cut], (-1, _PIECE)), axis=1)
-    rest = xp.sum(matrix[:, cut:], axis=1, keepdims=True)
+    pieces = xp.sum(xp.reshape(row[:, :cut], (-1, _PIECE)), axis=1)
+    rest = xp.sum(row[:, cut:], axis=1, keepdims=True)
     return row_sums(xp, xp.concat([pieces[None, :], rest], axis=1))
 
 

@@ -12,7 +12,7 @@ from softtargets._array import errors
 from softtargets._array.checks import check_penalty
 from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import as_array, is_number
-from softtargets._array.operations import as_column, row_sums
+from softtargets._array.operations import as_column, column_sum
 from softtargets._array.traits import quiet
 from softtargets.typing import Amount, Array, Namespace, Reduction
 
@@ -42,7 +42,7 @@ class Reducer(NamedTuple):
             losses = losses * self.sample_weight
         if self.row_shape is not None:
             return xp.reshape(losses, self.row_shape)
-        total = _sum(xp, losses)
+        total = column_sum(xp, losses)
         if self.denominator is None:
             return total
         if is_number(self.denominator):
@@ -95,11 +95,4 @@ def _total_weight(
     weight = row_weight if sample_weight is None else row_weight * sample_weight
     if is_number(weight):
         return weight * like.shape[0]
-    return _sum(xp, xp.broadcast_to(as_column(xp, weight, like), (like.shape[0], 1)))
-
-
-def _sum(xp: Namespace, column: Array) -> Array:
-    """Return the sum of a column as a 0-d array."""
-    if is_numpy(column):
-        return column.sum()  # by one thread, and contiguous
-    return row_sums(xp, xp.reshape(column, (1, -1)))[0, 0]
+    return column_sum(xp, xp.broadcast_to(as_column(xp, weight, like), (like.shape[0], 1)))
