@@ -19,43 +19,57 @@ from softtargets.execution.run import (
     row_losses_and_states,
 )
 from softtargets.losses.problem import Problem, make_problem
-from softtargets.softmax.state import RowState
 from softtargets.typing import Array
 
 
 class Call(NamedTuple):
-    """The arguments of one call of a loss."""
+    """The arguments of one call of a loss, and what makes a problem of them."""
 
     logits: Array
     targets: Any
     options: dict[str, Any]
+    make: Callable[..., Problem] = make_problem
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """All that may hold arrays."""
+        return self[:3]
+
+    def with_arguments(self, arguments: Any) -> "Call":
+        """Return the same call of other arguments."""
+        logits, targets, options = arguments
+        return Call(logits, targets, options, self.make)
+
+    def problem(self, *, expression: bool = False) -> Problem:
+        """Return the problem: checked, and in matrix form."""
+        return self.make(self.logits, self.targets, **self.options, expression=expression)
 
 
 def value_of(call: Call) -> Array:
     """Return the value of a loss, differentiable where the library is."""
-    recorded = recording((call.logits,), call[1:])
+    recorded = recording((call.logits,), call[1:3])
     if recorded == "all":
         return _value(call, expression=True)
     if recorded == "first":
         return _with_gradient(call)
-    view = numpy_views(call.logits, call)
-    return _value(call) if view is None else from_view(_value(Call(*view)))
+    view = numpy_views(call.logits, call.arguments)
+    return _value(call) if view is None else from_view(_value(call.with_arguments(view)))
 
 
 def value_and_gradient(call: Call, out: Array | None = None) -> tuple[Array, Array]:
     """Return the value and its gradient for the logits, which is written into ``out`` if given."""
     with unrecorded(call.logits):
-        if recording((call.logits,), call[1:]) == "all":
+        if recording((call.logits,), call[1:3]) == "all":
             return _value_and_gradient(call, out, expression=True)
         return _of_plain_arrays(call, out)
 
 
 def _of_plain_arrays(call: Call, out: Array | None = None) -> tuple[Array, Array]:
     """Return the value and its gradient where nothing is recorded."""
-    view = numpy_views(call.logits, (call, out))
+    view = numpy_views(call.logits, (call.arguments, out))
     if view is None:
         return _value_and_gradient(call, out)
-    value, gradient = _value_and_gradient(Call(*view[0]), view[1])
+    value, gradient = _value_and_gradient(call.with_arguments(view[0]), view[1])
     if out is None:
         return from_view(value), from_view(gradient)
     was_changed(out)
@@ -65,7 +79,7 @@ def _of_plain_arrays(call: Call, out: Array | None = None) -> tuple[Array, Array
 def _value_and_gradient(
     call: Call, out: Array | None, *, expression: bool = False
 ) -> tuple[Array, Array]:
-    problem = make_problem(call.logits, call.targets, **call.options, expression=expression)
+    problem = call.problem(expression=expression)
     buffer = None if out is None else _as_buffer(problem, out)
     reducer = problem.reducer
     later = (reducer.sample_weight, reducer.denominator)
@@ -81,7 +95,7 @@ def _value_and_gradient(
 
 
 def _value(call: Call, *, expression: bool = False) -> Array:
-    problem = make_problem(call.logits, call.targets, **call.options, expression=expression)
+    problem = call.problem(expression=expression)
     return problem.reducer.value(row_losses(problem.work))
 
 
@@ -96,7 +110,7 @@ class _Gradient:
     """A gradient made beforehand. It is handed over once: held twice it would be copied."""
 
     def __init__(self, call: Call, gradient: Array) -> None:
-        self.targets, self.options = call.targets, call.options
+        self.rest = Call(None, *call[1:])
         self.gradient: Array | None = gradient
 
     @classmethod
@@ -109,9 +123,9 @@ class _Gradient:
         """Return the gradient times that of the value, of one number or of rows."""
         gradient, self.gradient = self.gradient, None
         if gradient is None:
-            gradient = _of_plain_arrays(Call(logits(), self.targets, self.options))[1]
+            gradient = _of_plain_arrays(Call(logits(), *self.rest[1:]))[1]
         if upstream.ndim:
-            gradient *= upstream.unsqueeze(self.options["axis"] % gradient.ndim)
+            gradient *= upstream.unsqueeze(self.rest.options["axis"] % gradient.ndim)
         elif float(upstream) != 1:
             gradient *= upstream
         return gradient
@@ -120,7 +134,7 @@ class _Gradient:
 class _States:
     """What the gradient takes beside the logits: a few numbers per row."""
 
-    def __init__(self, problem: Problem, states: list[RowState]) -> None:
+    def __init__(self, problem: Problem, states: list[Any]) -> None:
         # Logits that are needed no more are not kept alive.
         self.problem = problem._replace(logits=None, matrix=None)
         self.states = states
@@ -128,7 +142,7 @@ class _States:
     @classmethod
     def beside_value(cls, call: Call) -> tuple[Array, Self]:
         """Return the value and what is kept, which must not hold the value: it holds this."""
-        problem = make_problem(call.logits, call.targets, **call.options)
+        problem = call.problem()
         losses, states = row_losses_and_states(problem.work)
         return problem.reducer.value(losses), cls(problem, states)
 
@@ -150,16 +164,17 @@ def _with_gradient(call: Call) -> Array:
     device the logits are read again: that costs no more than scaling a gradient made beforehand,
     and until then takes no memory.
     """
-    targets, options = call.targets, call.options
+    # Torch holds the logits; this must not, or their memory would be freed later.
+    rest = call._replace(logits=None)
 
     def plain(logits: Array) -> Array:
-        return _value(Call(logits, targets, options), expression=True)
+        return _value(rest._replace(logits=logits), expression=True)
 
     def forward(logits: Array) -> tuple[Array, Any]:
         kind = _Gradient if may_look(logits) else _States
-        return kind.beside_value(Call(logits, targets, options))
+        return kind.beside_value(Call(logits, *rest[1:]))
 
     def backward(kept: Any, upstream: Array, inputs: Callable[[], tuple[Array]]) -> tuple[Array]:
         return (kept.times(upstream, lambda: inputs()[0]),)
 
-    return with_own_gradient(forward, backward, plain, (call.logits,), call[1:])
+    return with_own_gradient(forward, backward, plain, (call.logits,), call[1:3])
