@@ -61,7 +61,7 @@ def row_losses_and_gradient(
     xp, matrix = work.xp, work.matrix
     plan = work.plan
     if plan is not None:
-        if out is None or not _is_free(out, matrix, (work.rows, scale, others)):
+        if out is None or not _is_free(out, matrix, (work.rows, work.loss, scale, others)):
             out = xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix))
         return _in_blocks(work, plan, scale, out), out
     with quiet(xp):
@@ -70,6 +70,24 @@ def row_losses_and_gradient(
         losses = work.loss.losses(xp, done, work.rows)
         g = work.loss.gradient(xp, done, work.rows, scale)
         return losses, xp.astype(g, matrix.dtype, copy=False)
+
+
+def row_losses_and_derivatives(work: Work, scale: Amount) -> tuple[Array, Array, Array]:
+    """Return the losses, and ``scale`` times gradient and diagonal of the Hessian of each, in the
+    dtype of ``matrix``.
+    """
+    xp, matrix = work.xp, work.matrix
+    plan = work.plan
+    if plan is not None:
+        out, second = (xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix)) for _ in "12")
+        return _in_blocks(work, plan, scale, out, second=second), out, second
+    with quiet(xp):
+        x = in_rows(xp, xp.astype(matrix, work.dtype, copy=False))
+        done = work.loss.forward(xp, x, work.rows)
+        losses = work.loss.losses(xp, done, work.rows)
+        h = work.loss.curvature(xp, done, scale)
+        g = work.loss.gradient(xp, done, work.rows, scale)
+        return losses, *(xp.astype(values, matrix.dtype, copy=False) for values in (g, h))
 
 
 def row_losses_and_states(work: Work) -> tuple[Array, list[Any]]:
@@ -104,8 +122,11 @@ def _in_blocks(
     scale: Amount | None,
     out: Array | None,
     states: list[Any] | None = None,
+    second: Array | None = None,
 ) -> Array:
-    """Return the losses; write the gradients, if there is a scale, into ``out``."""
+    """Return the losses; write the gradients, if there is a scale, into ``out``, and the second
+    derivatives into ``second``.
+    """
     xp, matrix, rows, dtype = work[:4]
     single = len(plan.blocks) == 1
     losses = None if single else xp.empty((matrix.shape[0], 1), dtype=dtype, **beside(matrix))
@@ -138,6 +159,8 @@ def _in_blocks(
                     losses[block, :] = loss
                 if out is None:
                     return
+                if second is not None:
+                    second[block, :] = kind.curvature(xp, done, _cut(scale, block))
                 g = kind.gradient(xp, done, part, _cut(scale, block))
                 if g is not into or not direct:
                     out[block, :] = g

@@ -1,11 +1,11 @@
 """Arguments that all losses share: each checked, and brought to rows x classes."""
 
 from softtargets._array import errors
-from softtargets._array.axes import row_shape, to_rows
+from softtargets._array.axes import check_class_axis, row_shape, to_rows
 from softtargets._array.checks import check_bool, check_int, check_not_negative, check_shape
-from softtargets._array.dtypes import FLOATING, INTEGER, dtype_name
+from softtargets._array.dtypes import FLOATING, INTEGER, check_floating, dtype_name
 from softtargets._array.kinds import is_array, namespace
-from softtargets._array.namespaces import as_array, check_follows
+from softtargets._array.namespaces import as_array, check_follows, namespace_of
 from softtargets._array.operations import gate
 from softtargets.constants import IGNORE_INDEX
 from softtargets.targets.rows import Rows
@@ -58,7 +58,7 @@ def as_targets(
         check_follows(xp, logits, "logits", targets.parts[0].entries, "targets")
         if targets.shape != (*shape, count):
             errors.bad_value("targets", f"have shape {(*shape, count)}", targets.shape, context)
-        _refuse_ignore_index(ignored)
+        refuse_ignore_index(ignored)
         return targets
     check_follows(xp, logits, "logits", targets, "targets")
     name = dtype_name(targets)
@@ -77,10 +77,24 @@ def as_targets(
         errors.bad_type("targets", rule, name, context)
     if received != full:
         _refuse_shape(shape, full, received, context)
-    _refuse_ignore_index(ignored)
+    refuse_ignore_index(ignored)
     if axis != logits.ndim - 1:
         targets = xp.moveaxis(targets, axis, -1)
     return Targets((dense_part(targets, "targets", where),), count, shape)
+
+
+def as_value(
+    logits: Array, targets: Array | Targets, where: Array | None, ignore_index: int, axis: int
+) -> Targets:
+    """Return the targets of logits as a value."""
+    xp = namespace_of(logits, "logits")
+    check_floating(logits, "logits")
+    position = check_class_axis(logits, "logits", axis)
+    full = tuple(logits.shape)
+    if where is not None:
+        check_where(xp, logits, where, row_shape(full, position))
+    context = f"logits: {full}, axis: {axis}"
+    return as_targets(xp, logits, targets, position, full, ignore_index, where, context)
 
 
 def _refuse_shape(
@@ -90,7 +104,8 @@ def _refuse_shape(
     errors.bad_value("targets", rule, received, context)
 
 
-def _refuse_ignore_index(ignore_index: int) -> None:
+def refuse_ignore_index(ignore_index: int) -> None:
+    """Raise for a mark of labels that was given beside other targets."""
     if ignore_index != IGNORE_INDEX:
         rule = "be left out unless targets are integer labels (where= masks rows)"
         errors.bad_value("ignore_index", rule, ignore_index)

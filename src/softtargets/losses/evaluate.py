@@ -15,6 +15,7 @@ from softtargets._array.traits import may_look, unrecorded
 from softtargets.execution.run import (
     row_gradient,
     row_losses,
+    row_losses_and_derivatives,
     row_losses_and_gradient,
     row_losses_and_states,
 )
@@ -94,6 +95,26 @@ def _value_and_gradient(
     return value, out
 
 
+def value_and_derivatives(call: Call) -> tuple[Array, Array, Array]:
+    """Return the value, its gradient for the logits and the diagonal of its Hessian."""
+    with unrecorded(call.logits):
+        if recording((call.logits,), call[1:3]) == "all":
+            return _value_and_derivatives(call, expression=True)
+        view = numpy_views(call.logits, call.arguments)
+        if view is None:
+            return _value_and_derivatives(call)
+        value, *found = _value_and_derivatives(call.with_arguments(view))
+        return from_view(value), from_view(found[0]), from_view(found[1])
+
+
+def _value_and_derivatives(call: Call, *, expression: bool = False) -> tuple[Array, Array, Array]:
+    problem = call.problem(expression=expression)
+    found = row_losses_and_derivatives(problem.work, problem.reducer.scale())
+    shape, axis = tuple(call.logits.shape), problem.axis
+    first, second = (from_rows(problem.xp, matrix, shape, axis) for matrix in found[1:])
+    return problem.reducer.value(found[0]), first, second
+
+
 def _value(call: Call, *, expression: bool = False) -> Array:
     problem = call.problem(expression=expression)
     return problem.reducer.value(row_losses(problem.work))
@@ -125,7 +146,8 @@ class _Gradient:
         if gradient is None:
             gradient = _of_plain_arrays(Call(logits(), *self.rest[1:]))[1]
         if upstream.ndim:
-            gradient *= upstream.unsqueeze(self.rest.options["axis"] % gradient.ndim)
+            axis = self.rest.options["axis"]
+            gradient *= upstream if axis is None else upstream.unsqueeze(axis % gradient.ndim)
         elif float(upstream) != 1:
             gradient *= upstream
         return gradient

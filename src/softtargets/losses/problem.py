@@ -12,7 +12,7 @@ from softtargets._array.checks import (
     check_penalty,
 )
 from softtargets._array.dtypes import check_floating, compute_dtype
-from softtargets._array.namespaces import namespace_of
+from softtargets._array.namespaces import as_array, is_number, namespace_of
 from softtargets.constants import IGNORE_INDEX
 from softtargets.execution.run import Work
 from softtargets.losses.arguments import (
@@ -38,7 +38,7 @@ class Problem(NamedTuple):
 
     xp: Namespace
     logits: Array
-    axis: int
+    axis: int | None
     matrix: Array
     dtype: object
     rows: Rows
@@ -69,6 +69,7 @@ def make_problem(
     denominator: Amount | None = None,
     z_loss: Amount = 0.0,
     confidence_penalty: Amount = 0.0,
+    entropy_threshold: Amount | None = None,
     first_class: int = 0,
     num_classes: int | None = None,
     expression: bool = False,
@@ -96,10 +97,7 @@ def make_problem(
         value = value.smooth(rows_of(where, label_smoothing), prior=prior, spread=spread)
     if class_weight is not None:
         class_weight = check_class_vector(xp, class_weight, "class_weight", logits, "logits", count)
-    penalties = Penalties(
-        check_penalty(xp, z_loss, "z_loss", logits),
-        check_penalty(xp, confidence_penalty, "confidence_penalty", logits),
-    )
+    penalties = check_penalties(xp, z_loss, confidence_penalty, entropy_threshold, logits)
     matrix = to_rows(xp, logits, axis)
     dtype = compute_dtype(xp, logits)
     whole = count == block
@@ -118,6 +116,37 @@ def make_problem(
     reducer = make_reducer(xp, reduction, rows.row_weight, like, shape, weight, denominator)
     loss = CrossEntropy(penalties)
     return Problem(xp, logits, axis, matrix, dtype, rows, reducer, loss, expression)
+
+
+def check_penalties(
+    xp: Namespace,
+    z_loss: Amount,
+    confidence_penalty: Amount,
+    entropy_threshold: Amount | None,
+    like: Array,
+) -> Penalties:
+    """Return the penalties of one call."""
+    if entropy_threshold is not None:
+        entropy_threshold = _check_amount(xp, entropy_threshold, "entropy_threshold", like)
+    return Penalties(
+        _check_amount(xp, z_loss, "z_loss", like),
+        _check_amount(xp, confidence_penalty, "confidence_penalty", like),
+        entropy_threshold,
+    )
+
+
+def _check_amount(xp: Namespace, value: Amount, argument: str, like: Array) -> Amount:
+    """Return a penalty as a number, or as an array in the compute dtype."""
+    value = check_penalty(xp, value, argument, like)
+    return value if is_number(value) else as_array(xp, value, compute_dtype(xp, like), like)
+
+
+def as_entry(problem: Problem, amount: Amount) -> Amount:
+    """Return a number, or a 0-d array as a matrix of one entry in the compute dtype."""
+    if is_number(amount):
+        return amount
+    xp = problem.xp
+    return xp.reshape(as_array(xp, amount, problem.dtype, problem.matrix), (1, 1))
 
 
 def _check_block(first_class: int, num_classes: int | None, block: int) -> int:

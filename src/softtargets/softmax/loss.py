@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Self
 
+from softtargets.softmax.curvature import curvature
 from softtargets.softmax.kernel import Pass, again, forward, gradient
 from softtargets.softmax.state import Penalties, RowState
 from softtargets.targets.rows import Rows
@@ -32,6 +33,12 @@ class RowLoss(ABC):
     @abstractmethod
     def gradient(self, xp: Namespace, done: Any, rows: Rows, scale: Amount) -> Array:
         """Return ``scale`` times the gradient of each row's loss; ``done`` is used up."""
+
+    def curvature(self, xp: Namespace, done: Any, scale: Amount) -> Array:
+        """Return ``scale`` times the diagonal of the Hessian of each row's loss, which not all
+        losses have; to be called before the gradient.
+        """
+        raise NotImplementedError
 
     def kept(self, done: Any) -> Any:
         """Return what :meth:`again` shall have beside the logits: a few numbers per row."""
@@ -65,6 +72,10 @@ class CrossEntropy(RowLoss):
     def gradient(self, xp: Namespace, done: Pass, rows: Rows, scale: Amount) -> Array:
         """Return ``scale`` times the gradient of each row's loss."""
         return gradient(xp, done, rows, self.penalties, scale)
+
+    def curvature(self, xp: Namespace, done: Pass, scale: Amount) -> Array:
+        """Return ``scale`` times the diagonal of the Hessian of each row's loss."""
+        return curvature(xp, done, self.penalties, scale)
 
     def kept(self, done: Pass) -> RowState:
         """Return the softmax state."""
