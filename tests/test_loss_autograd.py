@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from softtargets.losses import evaluate
 from tests.backends import Variant
 from tests.losses import Loss
 from tests.reference import widest
@@ -46,3 +47,21 @@ def test_autograd(backend: Variant, loss: Loss) -> None:
         loss(leaf, labels, **(words | {"label_smoothing": smoothing})).sum().backward()
         near(leaf.grad, 2 * want)
         assert bool(torch.all(torch.isfinite(smoothing.grad)))
+
+
+@every
+def test_on_a_device(backend: Variant, loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where torch keeps a few numbers per row for backward, the gradient is the same."""
+    if backend.row != "torch":
+        pytest.skip(f"{backend.name} has no graph")
+    monkeypatch.setattr(evaluate, "may_look", lambda array: False)
+    (x,) = wide(backend, X)
+    labels, amount = backend.asarray(LABELS), backend.asarray(E, widest(backend)[0])
+    for reduction in ("mean", "none"):
+        words = {"label_smoothing": amount, "reduction": reduction}
+        want = loss.with_gradient(x, labels, **words)
+        leaf = x.clone().requires_grad_(True)
+        value = loss(leaf, labels, **words)
+        near(value, want[0])
+        value.sum().backward()
+        near(leaf.grad, want[1])

@@ -5,7 +5,7 @@ need; exp in place; sum; and for the gradient scale in place, subtract the targe
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from softtargets._array.traits import quiet
 from softtargets._array.trees import arrays_in
 from softtargets.execution import threads
 from softtargets.execution.plan import Plan, make_plan
-from softtargets.softmax.loss import RowLoss
+from softtargets.softmax.loss import Curved, RowLoss
 from softtargets.targets.rows import Rows
 from softtargets.typing import Amount, Array, Namespace
 
@@ -85,7 +85,7 @@ def row_losses_and_derivatives(work: Work, scale: Amount) -> tuple[Array, Array,
         x = in_rows(xp, xp.astype(matrix, work.dtype, copy=False))
         done = work.loss.forward(xp, x, work.rows)
         losses = work.loss.losses(xp, done, work.rows)
-        h = work.loss.curvature(xp, done, scale)
+        h = cast("Curved", work.loss).curvature(xp, done, scale)
         g = work.loss.gradient(xp, done, work.rows, scale)
         return losses, *(xp.astype(values, matrix.dtype, copy=False) for values in (g, h))
 
@@ -160,7 +160,8 @@ def _in_blocks(
                 if out is None:
                     return
                 if second is not None:
-                    second[block, :] = kind.curvature(xp, done, _cut(scale, block))
+                    curved = cast("Curved", kind)
+                    second[block, :] = curved.curvature(xp, done, _cut(scale, block))
                 g = kind.gradient(xp, done, part, _cut(scale, block))
                 if g is not into or not direct:
                     out[block, :] = g

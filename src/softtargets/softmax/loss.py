@@ -34,12 +34,6 @@ class RowLoss(ABC):
     def gradient(self, xp: Namespace, done: Any, rows: Rows, scale: Amount) -> Array:
         """Return ``scale`` times the gradient of each row's loss; ``done`` is used up."""
 
-    def curvature(self, xp: Namespace, done: Any, scale: Amount) -> Array:
-        """Return ``scale`` times the diagonal of the Hessian of each row's loss, which not all
-        losses have; to be called before the gradient.
-        """
-        raise NotImplementedError
-
     def kept(self, done: Any) -> Any:
         """Return what :meth:`again` shall have beside the logits: a few numbers per row."""
         return None
@@ -51,11 +45,21 @@ class RowLoss(ABC):
         return self.forward(xp, x, rows, into)
 
 
+class Curved(RowLoss):
+    """A loss with second derivatives."""
+
+    @abstractmethod
+    def curvature(self, xp: Namespace, done: Any, scale: Amount) -> Array:
+        """Return ``scale`` times the diagonal of the Hessian of each row's loss. It comes before
+        the gradient, which uses ``done`` up.
+        """
+
+
 NO_PENALTIES = Penalties()
 
 
 @dataclass(frozen=True)
-class CrossEntropy(RowLoss):
+class CrossEntropy(Curved):
     """A logsumexp(x) - <a, x>, and penalties."""
 
     penalties: Penalties = NO_PENALTIES

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 from softtargets._array.namespaces import beside, is_number
 from softtargets._array.operations import product, row_sums
 from softtargets._array.traits import may_look
-from softtargets.softmax.loss import RowLoss
+from softtargets.softmax.loss import Curved
 from softtargets.targets.rows import Rows
 from softtargets.typing import Amount, Array, Namespace
 
@@ -29,7 +29,7 @@ class Decisions(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BinaryCrossEntropy(RowLoss):
+class BinaryCrossEntropy(Curved):
     """``smoothing`` (a number or a column) of t goes to ``prior`` (a number or a row); weights are
     a number or a row.
     """
