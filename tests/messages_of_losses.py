@@ -48,7 +48,8 @@ def smooth(rate: Any, **words: Any) -> Callable[[], object]:
 
 def call(function: Any, **words: Any) -> Callable[[], object]:
     """Return a call of any loss."""
-    return lambda: function(X, words.pop("targets", LABELS), **words)
+    given = {"logits": X, "targets": LABELS} | words
+    return lambda: function(**given)
 
 
 ONE_MASS = "targets must have one mass per class, got top-k targets with a tail bucket"

@@ -18,7 +18,7 @@ RNG = np.random.default_rng(11)
 X = RNG.standard_normal((4, 5)) * 2
 LABELS = np.array([2, 0, 4, 4])
 Q = RNG.dirichlet(np.ones(5), 4)
-W = np.array([1.0, 2.0, 0.5, 0.25, 1.5])
+W = np.array([1.0, 2.0, 0.5, 0.0, 1.5])
 V = np.array([1.0, 2.0, 0.0, 0.5])
 E = np.array([0.1, 0.3, 0.05, 0.25])
 

@@ -47,7 +47,11 @@ def calls(backend: Variant, dtype: str) -> list[tuple[Any, Any, dict[str, Any]]]
     found = [
         (CE, labels, weights | TERMS),
         (CE, q, {"where": where, "class_mask": mask, **TERMS}),
-        (CE, t.mix(t[::-1], 0.25).smooth(0.2), {"confidence_penalty": 0.5}),
+        (
+            CE,
+            t.mix(t[backend.asarray([4, 3, 2, 1, 0])], 0.25).smooth(0.2),
+            {"confidence_penalty": 0.5},
+        ),
         (BINARY, labels, weights | {"pos_weight": 3.0}),
         (BINARY, q, {"where": where, "label_smoothing": backend.asarray(np.full(5, 0.2), dtype)}),
     ]
@@ -118,6 +122,7 @@ def test_blocks(backend: Variant, classes: int, monkeypatch: pytest.MonkeyPatch)
             assert_same_bits(second, first)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 def test_torch_and_jax(backend: Variant) -> None:
     """It is the diagonal of what torch and JAX find, which give products with vectors too."""
     dtype = widest(backend)[0]

@@ -168,7 +168,11 @@ def make_distillation(
     if labels is None:
         _refuse_words_of_labels(hard_weight, of_labels)
     else:
-        shared = {"class_weight": class_weight, "class_mask": class_mask, "axis": axis}
+        shared: dict[str, Any] = {
+            "class_weight": class_weight,
+            "class_mask": class_mask,
+            "axis": axis,
+        }
         hard = make_problem(logits, labels, where=where, **shared, **of_labels).rows
         setting = replace(setting, where=hard.kept)
     loss = Distillation(

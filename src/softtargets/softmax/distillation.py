@@ -67,7 +67,7 @@ class Distillation(RowLoss):
     def losses(self, xp: Namespace, done: Passes, rows: Rows) -> Array:
         """Return the loss of each row as a column."""
         loss = _SOFT.losses(xp, done.soft, done.rows) * self.temperature**2
-        if self.hard is not None:
+        if self.hard is not None and done.hard is not None:
             hard = _HARD.losses(xp, done.hard, self.hard)
             loss = (1 - self.hard_weight) * loss + self.hard_weight * hard
         return loss if rows.kept is None else xp.where(rows.kept, loss, 0.0)
@@ -75,9 +75,8 @@ class Distillation(RowLoss):
     def gradient(self, xp: Namespace, done: Passes, rows: Rows, scale: Amount) -> Array:
         """Return ``scale`` times the gradient of each row's loss."""
         share = scale * self.temperature
-        if self.hard is None:
+        if self.hard is None or done.hard is None:
             return _SOFT.gradient(xp, done.soft, done.rows, share)
-        assert done.hard is not None
         share = share * (1 - self.hard_weight)
         hard = _HARD.gradient(xp, done.hard, self.hard, scale * self.hard_weight)
         result = _SOFT.gradient(xp, done.soft, done.rows, share) + hard

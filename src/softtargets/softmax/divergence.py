@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from softtargets._array.dtypes import MAXIMUM, dtype_name
+from softtargets._array.namespaces import is_number
 from softtargets._array.operations import row_sums
 from softtargets.softmax.kernel import Pass, forward
 from softtargets.softmax.loss import CrossEntropy, RowLoss
@@ -79,7 +80,9 @@ class ReverseKL(Pointwise):
         self, xp: Namespace, p: Array, log_p: Array, a: Array, q: Array, w: Amount
     ) -> tuple[Array, Array]:
         """Return the share of each class in the loss, and its derivative."""
-        ratio = xp.where(p == 0, 0.0, log_p - _log(xp, q))
+        # Of a class without weight nothing is known of q.
+        off = (p == 0) if is_number(w) else (p == 0) | (w == 0)
+        ratio = xp.where(off, 0.0, log_p - _log(xp, q))
         return w * p * ratio, w * p * (ratio + 1)
 
 
