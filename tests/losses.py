@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -151,6 +153,19 @@ LOSSES = (
          lambda x, q, w, o, r: oracle.cross_entropy(x, oracle.unseen(q, mpf(RATE)), w),
          smoothing=None, prepare=_noisy),
 )  # fmt: skip
+
+
+def silent_on_dask(test: Callable[..., None]) -> Callable[..., None]:
+    """Let a test meet infinities: Dask computes after the library could tell NumPy to be silent."""
+
+    @functools.wraps(test)
+    def wrapper(backend: Variant, **words: Any) -> None:
+        with warnings.catch_warnings():
+            if backend.row == "dask":
+                warnings.simplefilter("ignore", RuntimeWarning)
+            test(backend, **words)
+
+    return wrapper
 
 
 def use_all_losses(backend: Variant) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import softtargets as st
 from tests.backends import Variant, assert_close, assert_same_bits
+from tests.losses import silent_on_dask
 from tests.reference import widest
 
 BOTH = st.value_and_grad(st.binary_cross_entropy)
@@ -75,6 +76,7 @@ def test_optimum(backend: Variant) -> None:
     assert abs(gap - 2.9444389792) < 1e-10
 
 
+@silent_on_dask
 def test_infinite_logits(backend: Variant) -> None:
     """An infinite or huge logit on the right side costs nothing, on the wrong side all of it."""
     for dtype in widest(backend):
@@ -144,6 +146,7 @@ def test_forms_of_targets(backend: Variant) -> None:
         assert_close(got, expected, ulps=4, scale=1.0)
 
 
+@silent_on_dask
 def test_ignored_answers(backend: Variant) -> None:
     """An answer that is ignored leaves the sum, the gradient and the denominator."""
     dtype = widest(backend)[0]
@@ -172,6 +175,7 @@ def test_ignored_answers(backend: Variant) -> None:
     assert np.all(np.isfinite(backend.to_numpy(masked[1])))
 
 
+@silent_on_dask
 def test_bad_answers(backend: Variant) -> None:
     """An answer out of range raises where looking is free, and is nan elsewhere."""
     x = backend.asarray(X, widest(backend)[0])
@@ -187,6 +191,7 @@ def test_bad_answers(backend: Variant) -> None:
         np.testing.assert_array_equal(np.isnan(backend.to_numpy(slope)), bad)
 
 
+@silent_on_dask
 def test_every_logit_a_row(backend: Variant) -> None:
     """Without a class axis every logit has a loss, a smoothing, a weight and a mask of its own."""
     dtype = widest(backend)[0]

@@ -10,6 +10,7 @@ import pytest
 import softtargets as st
 from softtargets.execution import plan
 from tests.backends import Variant, assert_close, assert_same_bits
+from tests.losses import silent_on_dask
 from tests.reference import widest
 
 BOTH = st.value_and_grad(st.distillation)
@@ -110,6 +111,7 @@ def test_forms_of_a_teacher(backend: Variant, tail: Any) -> None:
                  ulps=64, scale=4.0)  # fmt: skip
 
 
+@silent_on_dask
 def test_padding(backend: Variant) -> None:
     """A class that the teacher does not have, -inf, costs the student nothing at -inf too."""
     dtype = widest(backend)[0]
@@ -131,6 +133,7 @@ def test_padding(backend: Variant) -> None:
 
 
 @pytest.mark.parametrize("weighted", [False, True])
+@silent_on_dask
 def test_one_mask_for_both_terms(backend: Variant, weighted: bool) -> None:
     """A row that `where` or its label leaves out leaves both terms and the denominator (T8)."""
     dtype = widest(backend)[0]

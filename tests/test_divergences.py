@@ -9,6 +9,7 @@ import pytest
 
 import softtargets as st
 from tests.backends import Variant, assert_close, assert_same_bits
+from tests.losses import silent_on_dask
 from tests.reference import widest
 
 X = np.random.default_rng(2).standard_normal((6, 4)) * 2
@@ -70,6 +71,7 @@ def test_least_value(backend: Variant) -> None:
             assert_close(values, 0 * backend.to_numpy(values), ulps=16, scale=2.0)
 
 
+@silent_on_dask
 def test_zero_targets(backend: Variant) -> None:
     """A target of 0 counts as 0, also at -inf; in reverse it is infinite at a probability."""
     dtype = widest(backend)[0]
@@ -89,6 +91,7 @@ def test_zero_targets(backend: Variant) -> None:
     assert_close(st.js_divergence(far, q, **words)[1:], [np.log(2)], ulps=4)
 
 
+@silent_on_dask
 def test_infinite_logits(backend: Variant) -> None:
     """A logit of +inf is a probability of 1; a row of nothing but -inf, and nan, are nan."""
     dtype = widest(backend)[0]

@@ -7,6 +7,7 @@ import pytest
 
 import softtargets as st
 from tests.backends import Variant, assert_close
+from tests.losses import silent_on_dask
 from tests.reference import widest
 
 RNG = np.random.default_rng(12)
@@ -29,6 +30,7 @@ def test_zero_is_the_cross_entropy(backend: Variant, function: object, name: str
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 5.0])
+@silent_on_dask
 def test_hard_places(backend: Variant, gamma: float) -> None:
     """A sure prediction costs 0 when right; when wrong it costs what the cross-entropy does."""
     dtype = widest(backend)[0]

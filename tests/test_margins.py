@@ -7,6 +7,7 @@ import pytest
 
 import softtargets as st
 from tests.backends import Variant, assert_close
+from tests.losses import silent_on_dask
 from tests.reference import widest
 
 RNG = np.random.default_rng(12)
@@ -74,6 +75,7 @@ def test_offset(backend: Variant) -> None:
             assert_close(got, want, ulps=0)
 
 
+@silent_on_dask
 def test_infinite_logits(backend: Variant) -> None:
     """A class that nobody masked cannot be switched off: at -inf the penalty is infinite."""
     dtype = widest(backend)[0]

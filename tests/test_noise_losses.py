@@ -10,6 +10,7 @@ import pytest
 import softtargets as st
 from softtargets._array.inverse import inverse
 from tests.backends import Variant, assert_close, assert_same_bits
+from tests.losses import silent_on_dask
 from tests.reference import widest
 
 Z4 = [[2.0, 0.5, -1.0, 0.3]]
@@ -107,6 +108,7 @@ def test_negative_rates_have_no_floor(backend: Variant) -> None:
             assert_same_bits(ours[1], want[1])
 
 
+@silent_on_dask
 def test_impossible_labels(backend: Variant) -> None:
     """A label that no class with a finite logit can give costs infinity; ignored ones nothing."""
     dtype = widest(backend)[0]
@@ -118,6 +120,7 @@ def test_impossible_labels(backend: Variant) -> None:
     np.testing.assert_array_equal(backend.to_numpy(slope)[1:3], 0.0)
 
 
+@silent_on_dask
 def test_bad_labels(backend: Variant) -> None:
     """A label out of range raises where looking is free, and is nan elsewhere."""
     dtype = widest(backend)[0]
@@ -134,6 +137,7 @@ def test_bad_labels(backend: Variant) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
+@silent_on_dask
 def test_inverse(backend: Variant, size: int) -> None:
     """The inverse is one, also where a pivot is 0; that of a singular matrix is not finite."""
     dtype = widest(backend)[0]

@@ -82,7 +82,7 @@ class ReverseKL(Pointwise):
         """Return the share of each class in the loss, and its derivative."""
         # Of a class without weight nothing is known of q.
         off = (p == 0) if is_number(w) else (p == 0) | (w == 0)
-        ratio = xp.where(off, 0.0, log_p - _log(xp, q))
+        ratio = _apart(xp, off, log_p, _log(xp, q))
         return w * p * ratio, w * p * (ratio + 1)
 
 
@@ -98,11 +98,16 @@ class JensenShannon(Pointwise):
         """Return the share of each class in the loss, and its derivative."""
         b = self.weight
         log_m = _log(xp, b * q + (1 - b) * p)
-        of_q = q * xp.where(q == 0, 0.0, _log(xp, q) - log_m)
-        of_p = p * xp.where(p == 0, 0.0, log_p - log_m)
+        of_q = q * _apart(xp, q == 0, _log(xp, q), log_m)
+        of_p = p * _apart(xp, p == 0, log_p, log_m)
         return w * (b * of_q + (1 - b) * of_p), w * ((1 - b) * of_p)
 
 
 def _log(xp: Namespace, values: Array) -> Array:
     """Return the logarithm; that of 0 is -inf and has no derivative."""
     return xp.where(values == 0, -xp.inf, xp.log(xp.where(values == 0, 1.0, values)))
+
+
+def _apart(xp: Namespace, off: Array, first: Array, second: Array) -> Array:
+    """Return ``first - second``, and 0 where both may be -inf."""
+    return xp.where(off, 0.0, first) - xp.where(off, 0.0, second)
