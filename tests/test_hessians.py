@@ -68,7 +68,7 @@ def test_slope_of_the_gradient(backend: Variant) -> None:
         pytest.skip(f"{backend.name} has no float64")
     step = 2.0**-14
     for both, targets, words in calls(backend, "float64"):
-        for reduction in ("mean", "none"):
+        for reduction in ("none",) if backend.row in ("jax", "dask") else ("mean", "none"):
             function = st.cross_entropy if both is CE else st.binary_cross_entropy
             once = st.value_and_grad(functools.partial(function, reduction=reduction, **words))
             value, slope, diagonal = both(backend.asarray(X), targets, reduction=reduction, **words)
