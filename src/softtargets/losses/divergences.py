@@ -1,6 +1,5 @@
 """Kullback-Leibler and Jensen-Shannon divergences between targets and the softmax of logits."""
 
-from dataclasses import replace
 from typing import Any
 
 from softtargets._array import errors
@@ -118,9 +117,9 @@ def make_kl(
     check_option(direction, "direction", DIRECTIONS)
     problem = make_problem(logits, targets, **options)
     if direction == "forward":
-        return replace(problem, loss=ForwardKL())
+        return problem._replace(loss=ForwardKL())
     refuse_bucket(problem.rows)
-    return replace(problem, loss=ReverseKL())
+    return problem._replace(loss=ReverseKL())
 
 
 def js_divergence(
@@ -223,4 +222,4 @@ def make_js(
         errors.bad_value("weight", "be above 0 and below 1", weight)
     problem = make_problem(logits, targets, **options)
     refuse_bucket(problem.rows)
-    return replace(problem, loss=JensenShannon(float(weight)))
+    return problem._replace(loss=JensenShannon(float(weight)))

@@ -31,14 +31,13 @@ class Call(NamedTuple):
     options: dict[str, Any]
     make: Callable[..., Problem] = make_problem
 
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        """All that may hold arrays."""
-        return self[:3]
+    def of(self, logits: Array | None) -> "Call":
+        """Return the same call of other logits."""
+        return Call(logits, self.targets, self.options, self.make)
 
-    def with_arguments(self, arguments: Any) -> "Call":
-        """Return the same call of other arguments."""
-        logits, targets, options = arguments
+    def with_views(self, views: Any) -> "Call":
+        """Return the same call of views of its arrays."""
+        logits, targets, options = views
         return Call(logits, targets, options, self.make)
 
     def problem(self, *, expression: bool = False) -> Problem:
@@ -53,8 +52,8 @@ def value_of(call: Call) -> Array:
         return _value(call, expression=True)
     if recorded == "first":
         return _with_gradient(call)
-    view = numpy_views(call.logits, call.arguments)
-    return _value(call) if view is None else from_view(_value(call.with_arguments(view)))
+    view = numpy_views(call.logits, call[:3])
+    return _value(call) if view is None else from_view(_value(call.with_views(view)))
 
 
 def value_and_gradient(call: Call, out: Array | None = None) -> tuple[Array, Array]:
@@ -67,10 +66,10 @@ def value_and_gradient(call: Call, out: Array | None = None) -> tuple[Array, Arr
 
 def _of_plain_arrays(call: Call, out: Array | None = None) -> tuple[Array, Array]:
     """Return the value and its gradient where nothing is recorded."""
-    view = numpy_views(call.logits, (call.arguments, out))
+    view = numpy_views(call.logits, (call[:3], out))
     if view is None:
         return _value_and_gradient(call, out)
-    value, gradient = _value_and_gradient(call.with_arguments(view[0]), view[1])
+    value, gradient = _value_and_gradient(call.with_views(view[0]), view[1])
     if out is None:
         return from_view(value), from_view(gradient)
     was_changed(out)
@@ -100,10 +99,10 @@ def value_and_derivatives(call: Call) -> tuple[Array, Array, Array]:
     with unrecorded(call.logits):
         if recording((call.logits,), call[1:3]) == "all":
             return _value_and_derivatives(call, expression=True)
-        view = numpy_views(call.logits, call.arguments)
+        view = numpy_views(call.logits, call[:3])
         if view is None:
             return _value_and_derivatives(call)
-        value, *found = _value_and_derivatives(call.with_arguments(view))
+        value, *found = _value_and_derivatives(call.with_views(view))
         return from_view(value), from_view(found[0]), from_view(found[1])
 
 
@@ -131,7 +130,7 @@ class _Gradient:
     """A gradient made beforehand. It is handed over once: held twice it would be copied."""
 
     def __init__(self, call: Call, gradient: Array) -> None:
-        self.rest = Call(None, *call[1:])
+        self.rest = call.of(None)
         self.gradient: Array | None = gradient
 
     @classmethod
@@ -144,7 +143,7 @@ class _Gradient:
         """Return the gradient times that of the value, of one number or of rows."""
         gradient, self.gradient = self.gradient, None
         if gradient is None:
-            gradient = _of_plain_arrays(Call(logits(), *self.rest[1:]))[1]
+            gradient = _of_plain_arrays(self.rest.of(logits()))[1]
         if upstream.ndim:
             axis = self.rest.options["axis"]
             gradient *= upstream if axis is None else upstream.unsqueeze(axis % gradient.ndim)
@@ -187,14 +186,14 @@ def _with_gradient(call: Call) -> Array:
     and until then takes no memory.
     """
     # Torch holds the logits; this must not, or their memory would be freed later.
-    rest = call._replace(logits=None)
+    rest = call.of(None)
 
     def plain(logits: Array) -> Array:
-        return _value(rest._replace(logits=logits), expression=True)
+        return _value(rest.of(logits), expression=True)
 
     def forward(logits: Array) -> tuple[Array, Any]:
         kind = _Gradient if may_look(logits) else _States
-        return kind.beside_value(Call(logits, *rest[1:]))
+        return kind.beside_value(rest.of(logits))
 
     def backward(kept: Any, upstream: Array, inputs: Callable[[], tuple[Array]]) -> tuple[Array]:
         return (kept.times(upstream, lambda: inputs()[0]),)

@@ -1,6 +1,5 @@
 """Losses that weigh sure and unsure predictions otherwise than the cross-entropy: focal, Poly-1."""
 
-from dataclasses import replace
 from typing import Any
 
 from softtargets._array.checks import check_penalty
@@ -110,7 +109,7 @@ def make_focal(
     problem = make_problem(logits, targets, **options)
     refuse_bucket(problem.rows)
     gamma = check_penalty(problem.xp, gamma, "gamma", logits)
-    return replace(problem, loss=Focal(as_entry(problem, gamma)))
+    return problem._replace(loss=Focal(as_entry(problem, gamma)))
 
 
 def poly_loss(
@@ -213,4 +212,4 @@ def make_poly(
     problem = make_problem(logits, targets, **options)
     refuse_bucket(problem.rows)
     strength = check_penalty(problem.xp, strength, "strength", logits)
-    return replace(problem, loss=Poly(as_entry(problem, strength)))
+    return problem._replace(loss=Poly(as_entry(problem, strength)))

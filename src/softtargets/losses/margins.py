@@ -1,6 +1,5 @@
 """Losses that suppress the largest logit: MaxSup and margin-based label smoothing."""
 
-from dataclasses import replace
 from typing import Any
 
 from softtargets._array.checks import check_penalty
@@ -218,7 +217,7 @@ def make_margin(
     margin = check_penalty(xp, margin, "margin", logits)
     strength = check_penalty(xp, strength, "strength", logits)
     loss = Margin(as_entry(problem, strength), as_entry(problem, margin))
-    return replace(problem, loss=loss)
+    return problem._replace(loss=loss)
 
 
 def make_suppression(

@@ -113,7 +113,7 @@ def make_forward_correction(
     with quiet(xp):
         seen = xp.astype(xp.permute_dims(table, (1, 0)), problem.dtype, copy=False)
         log_seen = xp.where(seen == 0, -xp.inf, xp.log(xp.where(seen == 0, 1.0, seen)))
-    return replace(problem, loss=ForwardCorrection(log_seen))
+    return problem._replace(loss=ForwardCorrection(log_seen))
 
 
 def backward_correction(

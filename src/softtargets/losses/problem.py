@@ -25,7 +25,7 @@ from softtargets.losses.arguments import (
 )
 from softtargets.losses.reductions import REDUCTIONS, Reducer, make_reducer
 from softtargets.losses.shortcut import rows_of_labels
-from softtargets.softmax.loss import CrossEntropy, RowLoss
+from softtargets.softmax.loss import NO_PENALTIES, PLAIN, CrossEntropy, RowLoss
 from softtargets.softmax.state import Penalties
 from softtargets.targets.rows import Rows
 from softtargets.targets.structure import normal_form
@@ -114,7 +114,7 @@ def make_problem(
         rows = rows.classes(xp, first_class, stand_in(xp, matrix, block, dtype))
     weight = weight_column(xp, logits, sample_weight, shape, like, rows)
     reducer = make_reducer(xp, reduction, rows.row_weight, like, shape, weight, denominator)
-    loss = CrossEntropy(penalties)
+    loss = PLAIN if penalties is NO_PENALTIES else CrossEntropy(penalties)
     return Problem(xp, logits, axis, matrix, dtype, rows, reducer, loss, expression)
 
 
@@ -126,6 +126,8 @@ def check_penalties(
     like: Array,
 ) -> Penalties:
     """Return the penalties of one call."""
+    if entropy_threshold is None and _is_zero(z_loss) and _is_zero(confidence_penalty):
+        return NO_PENALTIES
     if entropy_threshold is not None:
         entropy_threshold = _check_amount(xp, entropy_threshold, "entropy_threshold", like)
     return Penalties(
@@ -133,6 +135,10 @@ def check_penalties(
         _check_amount(xp, confidence_penalty, "confidence_penalty", like),
         entropy_threshold,
     )
+
+
+def _is_zero(value: Amount) -> bool:
+    return type(value) is float and value == 0
 
 
 def _check_amount(xp: Namespace, value: Amount, argument: str, like: Array) -> Amount:

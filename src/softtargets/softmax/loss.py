@@ -90,3 +90,7 @@ class CrossEntropy(Curved):
     ) -> Pass:
         """Return the pass that left the state, without its sums."""
         return again(xp, x, rows, kept, into)
+
+
+#: The cross-entropy of most calls.
+PLAIN = CrossEntropy()
