@@ -261,7 +261,8 @@ def test_workload_reaches_every_name(used: Uses) -> None:
         if _is_namespace(node)
     }
     beyond = {"__name__"} | LOOKING
-    assert everything - used.names in (beyond, beyond | WRITING)
+    # Without linalg a matrix is inverted step by step.
+    assert everything - used.names in (beyond, beyond - {"abs"} | WRITING)
 
 
 def test_recorder_writes_down_calls() -> None:

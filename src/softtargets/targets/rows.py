@@ -170,7 +170,7 @@ class Rows:
     def entropy(self, xp: Namespace, like: Array) -> Array:
         """Return -sum a log q per row, each tail as one class, with 0 log 0 = 0."""
         a, q = self.dense(xp, like)
-        result = -row_sums(xp, a * _log(xp, q))
+        result = row_sums(xp, a * -_log(xp, q))
         for tail in self.tails:
             result = result - tail.amount * _log(xp, tail.amount)
         return result
