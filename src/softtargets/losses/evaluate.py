@@ -7,7 +7,7 @@ gets the analytic gradient, and the plain expression where more than that is ask
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
-from softtargets._array.autograd import recording, with_own_gradient
+from softtargets._array.autograd import may_be_recorded, recording, with_own_gradient
 from softtargets._array.axes import from_rows, to_rows
 from softtargets._array.host import from_view, numpy_views, was_changed
 from softtargets._array.kinds import is_numpy
@@ -19,6 +19,7 @@ from softtargets.execution.run import (
     row_losses_and_states,
 )
 from softtargets.losses.problem import Problem, make_problem
+from softtargets.losses.remembered import problem_of
 from softtargets.softmax.state import RowState
 from softtargets.typing import Array
 
@@ -33,6 +34,8 @@ class Call(NamedTuple):
 
 def value_of(call: Call) -> Array:
     """Return the value of a loss, differentiable where the library is."""
+    if not may_be_recorded(call.logits):
+        return _value(call)
     recorded = recording((call.logits,), call[1:])
     if recorded == "all":
         return _value(call, expression=True)
@@ -44,6 +47,8 @@ def value_of(call: Call) -> Array:
 
 def value_and_gradient(call: Call, out: Array | None = None) -> tuple[Array, Array]:
     """Return the value and its gradient for the logits, which is written into ``out`` if given."""
+    if not may_be_recorded(call.logits):
+        return _value_and_gradient(call, out)
     with unrecorded(call.logits):
         if recording((call.logits,), call[1:]) == "all":
             return _value_and_gradient(call, out, expression=True)
@@ -65,7 +70,7 @@ def _of_plain_arrays(call: Call, out: Array | None = None) -> tuple[Array, Array
 def _value_and_gradient(
     call: Call, out: Array | None, *, expression: bool = False
 ) -> tuple[Array, Array]:
-    problem = make_problem(call.logits, call.targets, **call.options, expression=expression)
+    problem = _problem(call, expression=expression)
     buffer = None if out is None else _as_buffer(problem, out)
     reducer = problem.reducer
     later = (reducer.sample_weight, reducer.denominator)
@@ -81,8 +86,14 @@ def _value_and_gradient(
 
 
 def _value(call: Call, *, expression: bool = False) -> Array:
-    problem = make_problem(call.logits, call.targets, **call.options, expression=expression)
+    problem = _problem(call, expression=expression)
     return problem.reducer.value(row_losses(problem.work))
+
+
+def _problem(call: Call, *, expression: bool) -> Problem:
+    if expression:
+        return make_problem(call.logits, call.targets, **call.options, expression=True)
+    return problem_of(*call)
 
 
 def _as_buffer(problem: Problem, out: Array) -> Array | None:

@@ -21,7 +21,6 @@ from softtargets._array.operations import gate
 from softtargets.constants import IGNORE_INDEX
 from softtargets.execution.run import Work
 from softtargets.losses.reductions import REDUCTIONS, Reducer, make_reducer
-from softtargets.losses.shortcut import rows_of_labels
 from softtargets.softmax.state import Penalties
 from softtargets.targets.rows import Rows
 from softtargets.targets.sources import dense_part, label_part
@@ -87,12 +86,9 @@ def make_problem(
     block = int(logits.shape[axis])
     count = _check_block(first_class, num_classes, block)
     full = (*logits.shape[:axis], count, *logits.shape[axis + 1 :])
-    others = (where, prior, class_weight, class_mask, None if spread == "all" else spread)
-    rows = rows_of_labels(logits, targets, shape, count, ignore_index, label_smoothing, others)
-    if rows is None:
-        context = f"logits: {tuple(logits.shape)}, axis: {given}"
-        value = _as_targets(xp, logits, targets, axis, full, ignore_index, where, context)
-        value = value.smooth(_rows_of(where, label_smoothing), prior=prior, spread=spread)
+    context = f"logits: {tuple(logits.shape)}, axis: {given}"
+    value = _as_targets(xp, logits, targets, axis, full, ignore_index, where, context)
+    value = value.smooth(_rows_of(where, label_smoothing), prior=prior, spread=spread)
     if class_weight is not None:
         class_weight = check_class_vector(xp, class_weight, "class_weight", logits, "logits", count)
     penalties = Penalties(
@@ -103,14 +99,13 @@ def make_problem(
     dtype = compute_dtype(xp, logits)
     whole = count == block
     like = matrix if whole and matrix.dtype == dtype else _stand_in(xp, matrix, count, dtype)
-    if rows is None:
-        rows = normal_form(
-            value,
-            like,
-            where=None if where is None else xp.reshape(where, (-1, 1)),
-            class_weight=class_weight,
-            class_mask=_mask_rows(xp, logits, class_mask, axis, full),
-        )
+    rows = normal_form(
+        value,
+        like,
+        where=None if where is None else xp.reshape(where, (-1, 1)),
+        class_weight=class_weight,
+        class_mask=_mask_rows(xp, logits, class_mask, axis, full),
+    )
     if not whole:
         rows = rows.classes(xp, first_class, _stand_in(xp, matrix, block, dtype))
     weight = _sample_weight(xp, logits, sample_weight, shape, like, rows)
