@@ -212,7 +212,8 @@ def _all_inside(xp: Namespace, index: Array, num_classes: int) -> bool:
     if not may_look(index) or 0 in index.shape:
         return False
     if is_numpy(index):
-        return bool(index.view(np.uint64).max() < num_classes)  # where -1 is far out of range
+        # Where -1 is far out of range.
+        return bool(np.maximum.reduce(index.view(np.uint64), axis=None) < num_classes)
     # What comes of constants may still be unknown in traced code.
     return look((xp.min(index) >= 0) & (xp.max(index) < num_classes)) is True
 

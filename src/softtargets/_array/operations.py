@@ -198,11 +198,23 @@ def _few_starts(count: int, step: int) -> Array:
     return np.arange(0, count * step, step)[:, None]
 
 
-def extremes(xp: Namespace, array: Array) -> tuple[Array, Array]:
-    """Return the smallest and the largest entry."""
-    if is_numpy(array):
-        return array.min(), array.max()
-    return xp.min(array), xp.max(array)
+def row_maxima(xp: Namespace, matrix: Array) -> Array:
+    """Return the largest entry of each row as a column."""
+    if is_numpy(matrix):
+        return np.maximum.reduce(matrix, axis=1, keepdims=True)
+    return xp.max(matrix, axis=1, keepdims=True)
+
+
+def extremes(xp: Namespace, column: Array) -> tuple[Array, Array]:
+    """Return the smallest and the largest entry of a column, or bounds of them."""
+    if is_numpy(column):
+        # The root of the sum of squares is no bound where that is inf or nan.
+        squares = np.dot(column.reshape(-1), column.reshape(-1))
+        if squares < np.inf:
+            bound = 1 + squares
+            return -bound, bound
+        return column.min(), column.max()
+    return xp.min(column), xp.max(column)
 
 
 def pick(xp: Namespace, matrix: Array, labels: Array) -> Array:
@@ -235,8 +247,10 @@ def column(amount: Amount, j: int) -> Amount:
 
 def add_at(xp: Namespace, matrix: Array, labels: Array, amount: Amount) -> Array:
     """Return ``matrix`` with ``amount`` added at ``labels``; a label named twice counts twice."""
-    rows = xp.arange(matrix.shape[0], **beside(matrix)) if may_write(matrix) else None
     flat = _flat(matrix, labels)
+    rows = None
+    if flat is None and may_write(matrix):
+        rows = xp.arange(matrix.shape[0], **beside(matrix))
     for j in range(labels.shape[1]):
         part = column(amount, j)
         if flat is not None:
@@ -253,5 +267,7 @@ def add_at(xp: Namespace, matrix: Array, labels: Array, amount: Amount) -> Array
 def as_column(xp: Namespace, amount: Amount, like: Array) -> Array:
     """Return an amount as an array that broadcasts against the rows of ``like``."""
     if is_number(amount):
+        if is_numpy(like):
+            return like.dtype.type(amount)  # as good as an array, and made at once
         return xp.asarray(float(amount), dtype=like.dtype, **beside(like))
     return amount

@@ -201,7 +201,11 @@ def _is_free(out: Array, matrix: Array, others: object) -> bool:
     """Whether blocks of ``out`` may be written while blocks of the rest are still to be read."""
     if not is_numpy(out):
         return out is matrix and all(other is not out for other in arrays_in(others))
-    same = out.ctypes.data == matrix.ctypes.data and out.strides == matrix.strides
-    if not same and np.may_share_memory(out, matrix):
+    if np.may_share_memory(out, matrix) and not _same_place(out, matrix):
         return False
     return not any(np.may_share_memory(out, other) for other in arrays_in(others))
+
+
+def _same_place(first: Array, second: Array) -> bool:
+    here, there = ((a.ctypes.data, a.strides) for a in (first, second))
+    return bool(here == there)

@@ -7,7 +7,7 @@ gets the analytic gradient, and the plain expression where more than that is ask
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
-from softtargets._array.autograd import recording, with_own_gradient
+from softtargets._array.autograd import may_be_recorded, recording, with_own_gradient
 from softtargets._array.axes import from_rows, to_rows
 from softtargets._array.host import from_view, numpy_views, was_changed
 from softtargets._array.kinds import is_numpy
@@ -20,6 +20,7 @@ from softtargets.execution.run import (
     row_losses_and_states,
 )
 from softtargets.losses.problem import Problem, make_problem
+from softtargets.losses.remembered import problem_of
 from softtargets.typing import Array
 
 
@@ -42,11 +43,15 @@ class Call(NamedTuple):
 
     def problem(self, *, expression: bool = False) -> Problem:
         """Return the problem: checked, and in matrix form."""
-        return self.make(self.logits, self.targets, **self.options, expression=expression)
+        if expression:
+            return self.make(self.logits, self.targets, **self.options, expression=True)
+        return problem_of(*self)
 
 
 def value_of(call: Call) -> Array:
     """Return the value of a loss, differentiable where the library is."""
+    if not may_be_recorded(call.logits):
+        return _value(call)
     recorded = recording((call.logits,), call[1:3])
     if recorded == "all":
         return _value(call, expression=True)
@@ -58,6 +63,8 @@ def value_of(call: Call) -> Array:
 
 def value_and_gradient(call: Call, out: Array | None = None) -> tuple[Array, Array]:
     """Return the value and its gradient for the logits, which is written into ``out`` if given."""
+    if not may_be_recorded(call.logits):
+        return _value_and_gradient(call, out)
     with unrecorded(call.logits):
         if recording((call.logits,), call[1:3]) == "all":
             return _value_and_gradient(call, out, expression=True)

@@ -24,7 +24,6 @@ from softtargets.losses.arguments import (
     weight_column,
 )
 from softtargets.losses.reductions import REDUCTIONS, Reducer, make_reducer
-from softtargets.losses.shortcut import rows_of_labels
 from softtargets.softmax.loss import NO_PENALTIES, PLAIN, CrossEntropy, RowLoss
 from softtargets.softmax.state import Penalties
 from softtargets.targets.rows import Rows
@@ -89,12 +88,9 @@ def make_problem(
     block = int(logits.shape[axis])
     count = _check_block(first_class, num_classes, block)
     full = (*logits.shape[:axis], count, *logits.shape[axis + 1 :])
-    others = (where, prior, class_weight, class_mask, None if spread == "all" else spread)
-    rows = rows_of_labels(logits, targets, shape, count, ignore_index, label_smoothing, others)
-    if rows is None:
-        context = f"logits: {tuple(logits.shape)}, axis: {given}"
-        value = as_targets(xp, logits, targets, axis, full, ignore_index, where, context)
-        value = value.smooth(rows_of(where, label_smoothing), prior=prior, spread=spread)
+    context = f"logits: {tuple(logits.shape)}, axis: {given}"
+    value = as_targets(xp, logits, targets, axis, full, ignore_index, where, context)
+    value = value.smooth(rows_of(where, label_smoothing), prior=prior, spread=spread)
     if class_weight is not None:
         class_weight = check_class_vector(xp, class_weight, "class_weight", logits, "logits", count)
     penalties = check_penalties(xp, z_loss, confidence_penalty, entropy_threshold, logits)
@@ -102,14 +98,13 @@ def make_problem(
     dtype = compute_dtype(xp, logits)
     whole = count == block
     like = matrix if whole and matrix.dtype == dtype else stand_in(xp, matrix, count, dtype)
-    if rows is None:
-        rows = normal_form(
-            value,
-            like,
-            where=None if where is None else xp.reshape(where, (-1, 1)),
-            class_weight=class_weight,
-            class_mask=mask_rows(xp, logits, class_mask, axis, full),
-        )
+    rows = normal_form(
+        value,
+        like,
+        where=None if where is None else xp.reshape(where, (-1, 1)),
+        class_weight=class_weight,
+        class_mask=mask_rows(xp, logits, class_mask, axis, full),
+    )
     if not whole:
         rows = rows.classes(xp, first_class, stand_in(xp, matrix, block, dtype))
     weight = weight_column(xp, logits, sample_weight, shape, like, rows)
