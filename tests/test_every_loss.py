@@ -11,7 +11,7 @@ import pytest
 import softtargets as st
 from softtargets.execution import plan
 from tests.backends import Variant, assert_close, assert_follows, assert_same_bits, to_numpy
-from tests.losses import LOSSES, Loss
+from tests.losses import LOSSES, Loss, once_per_library
 from tests.reference import widest
 
 RNG = np.random.default_rng(11)
@@ -21,6 +21,17 @@ Q = RNG.dirichlet(np.ones(5), 4)
 W = np.array([1.0, 2.0, 0.5, 0.0, 1.5])
 V = np.array([1.0, 2.0, 0.0, 0.5])
 E = np.array([0.1, 0.3, 0.05, 0.25])
+
+#: What JAX is asked in 32 bits as well.
+IN_BOTH = {"test_oracle", "test_dtypes", "test_numbers_as_arrays"}
+
+
+@pytest.fixture(autouse=True)
+def not_twice(request: pytest.FixtureRequest) -> None:
+    """Ask what does not depend on the dtype once per library."""
+    if "backend" in request.fixturenames and request.node.originalname not in IN_BOTH:
+        once_per_library(request.getfixturevalue("backend"))
+
 
 every = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 

@@ -128,7 +128,7 @@ def test_bad_labels(backend: Variant) -> None:
     labels = backend.asarray([0, 4, -1, 2])
     for function in (st.forward_correction, st.backward_correction):
         if backend.may_look:
-            with pytest.raises(ValueError, match=r"targets must be in \[0, 4\)"):
+            with pytest.raises(ValueError, match=r"labels must be in \[0, 4\)"):
                 function(x, labels, table)
             continue
         loss, slope = st.value_and_grad(function)(x, labels, table, **ROWS)
