@@ -9,7 +9,7 @@
 Everything follows ``logits``: the result has their library and their device.
 """
 
-from softtargets.execution.threads import get_num_threads, set_num_threads
+from softtargets._array.threads import get_num_threads, set_num_threads
 from softtargets.losses.cross_entropy import cross_entropy
 from softtargets.losses.gradients import value_and_grad
 from softtargets.losses.linear_cross_entropy import linear_cross_entropy

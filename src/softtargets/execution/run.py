@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from softtargets._array import threads
 from softtargets._array.axes import in_rows
 from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import beside
 from softtargets._array.traits import quiet
 from softtargets._array.trees import arrays_in
-from softtargets.execution import threads
 from softtargets.execution.plan import Plan, make_plan
 from softtargets.softmax.kernel import again, forward, gradient
 from softtargets.softmax.state import Penalties, RowState

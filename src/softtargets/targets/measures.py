@@ -13,7 +13,8 @@ from softtargets._array.dtypes import (
     dtype_name,
 )
 from softtargets._array.namespaces import beside, check_follows, is_number
-from softtargets._array.operations import as_column, row_sums
+from softtargets._array.operations import as_column
+from softtargets._array.sums import row_sums
 from softtargets._array.traits import is_eager, may_look, quiet
 from softtargets.targets.parts import Dense
 from softtargets.targets.rows import Rows
