@@ -13,6 +13,7 @@ from softtargets._array import loops, memory, operations
 from softtargets.execution import shared
 from softtargets.losses.problem import make_problem
 from softtargets.softmax import kernel
+from softtargets.softmax.state import Penalties
 from softtargets.targets.rows import Known, Rows, Vector
 from tests.backends import Variant, assert_close, assert_same_bits
 
@@ -164,7 +165,7 @@ def test_the_same_exponentials_again(backend: Variant, kind: str) -> None:
             backend.asarray([[3, 4]] * 6), backend.asarray([[0.5, 0.25]] * 6), 70, tail="bucket"
         )
         problem = make_problem(problem.logits, best)
-    xp, rows, penalties = problem.xp, problem.rows, problem.penalties._replace(z_loss=0.1)
+    xp, rows, penalties = problem.xp, problem.rows, Penalties(z_loss=0.1)
     if kind == "entropy":
         penalties = penalties._replace(confidence_penalty=0.2)
     moments = 1 if penalties.uses_entropy else 0

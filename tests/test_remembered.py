@@ -12,6 +12,7 @@ from softtargets.losses.problem import make_problem
 from softtargets.losses.remembered import problem_of
 
 from .backends import assert_same_bits
+from .losses import LOSSES
 
 BOTH = st.value_and_grad(st.cross_entropy)
 X = np.random.default_rng(0).normal(size=(6, 5))
@@ -54,6 +55,22 @@ def test_same_as_the_first_time(options: dict[str, Any]) -> None:
         assert known() == 1
         for got, expected in zip(again, want, strict=True):
             assert_same_bits(got, expected)
+
+
+def test_every_loss_has_kinds_of_its_own() -> None:
+    """Losses that are called with the same arguments in turn give the bits of a first call."""
+    labels = np.array([0, 1, 2, 3, 4, 0])
+    want = []
+    for loss in LOSSES:
+        remembered._problems.clear()
+        want.append(loss.with_gradient(X, labels))
+    remembered._problems.clear()
+    for values in (X + 1, X):
+        found = [loss.with_gradient(values, labels) for loss in LOSSES]
+    assert known() >= 10
+    for got, expected in zip(found, want, strict=True):
+        assert_same_bits(got[0], expected[0])
+        assert_same_bits(got[1], expected[1])
 
 
 @pytest.mark.parametrize("ignore_index", [-100, 2])
@@ -140,11 +157,12 @@ def test_same_problem() -> None:
     """A remembered problem has everything that a new one has."""
     labels = np.array([0, 1, 2, 3, 4, 0], dtype=np.int8)
     options: dict[str, Any] = {"label_smoothing": 0.1, "z_loss": 0.5}
-    problem_of(X + 1, labels[::-1], options)
-    got, want = problem_of(X, labels, options), make_problem(X, labels, **options)
+    problem_of(X + 1, labels[::-1], options, make_problem)
+    got = problem_of(X, labels, options, make_problem)
+    want = make_problem(X, labels, **options)
     assert got.matrix is want.matrix is got.logits is want.logits is X
     assert_same_bits(got.rows.points[0].labels, want.rows.points[0].labels)
     assert got.rows.points[0].amount == want.rows.points[0].amount
-    same = ("axis", "dtype", "expression", "penalties", "reducer", "xp")
+    same = ("axis", "dtype", "expression", "loss", "reducer", "xp")
     assert [getattr(got, name) for name in same] == [getattr(want, name) for name in same]
     assert (got.rows.uniform, got.rows.mass) == (want.rows.uniform, want.rows.mass)

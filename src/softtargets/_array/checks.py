@@ -1,6 +1,7 @@
 """Checks of arguments. Shapes, dtypes and options always; values only where looking is free."""
 
 import math
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -99,18 +100,22 @@ def check_fraction(
     like: Array,
     like_name: str,
     shapes: Collection[tuple[int, ...]],
+    *,
+    signed: bool = False,
 ) -> Amount:
     """Return ``value``, a number in [0, 1] or a float array of one of the ``shapes`` with such
-    entries.
+    entries. If ``signed`` they may be negative too.
     """
-    rule = "be in [0, 1]"
+    rule = "be finite and at most 1" if signed else "be in [0, 1]"
+    lowest = -sys.float_info.max if signed else 0
     if is_number(value):
-        if not 0 <= value <= 1:
+        if not lowest <= value <= 1:
             errors.bad_value(argument, rule, value)
         return float(value)
     _check_amount_array(xp, value, argument, like, like_name, shapes)
     if may_look(value):
-        check_values(xp, value, argument, rule, ~((value >= 0) & (value <= 1)))
+        low = xp.isfinite(value) if signed else value >= 0
+        check_values(xp, value, argument, rule, ~(low & (value <= 1)))
     return promote(xp, value)
 
 

@@ -4,6 +4,7 @@ Most small calls are of a kind that came before, and most of their time would go
 their options, and finding the normal form of their targets, anew.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from softtargets._array.checks import check_labels
 from softtargets._array.dtypes import INTEGER, dtype_name
 from softtargets._array.trees import arrays_in
 from softtargets.constants import IGNORE_INDEX
-from softtargets.losses.problem import Problem, make_problem
+from softtargets.losses.problem import Problem
 from softtargets.targets.rows import Point
 from softtargets.typing import Array
 
@@ -25,28 +26,30 @@ _MOST = 256
 _problems: dict[Any, Problem] = {}
 
 
-def problem_of(logits: Array, targets: Any, options: dict[str, Any]) -> Problem:
-    """Return :func:`make_problem` of the same arguments."""
-    kind = _kind(logits, targets, options)
+def problem_of(
+    logits: Array, targets: Any, options: dict[str, Any], make: Callable[..., Problem]
+) -> Problem:
+    """Return what ``make`` makes of the same arguments."""
+    kind = _kind(logits, targets, options, make)
     if kind is None:
-        return make_problem(logits, targets, **options)
+        return make(logits, targets, **options)
     known = _problems.get(kind)
     if known is None:
-        problem = make_problem(logits, targets, **options)
+        problem = make(logits, targets, **options)
         if _is_general(problem):
             _remember(kind, problem)
         return problem
     ignored = options.get("ignore_index", IGNORE_INDEX)
     labels, kept, _ = check_labels(targets, logits.shape[known.axis], ignored, "targets")
     if kept is not None:
-        return make_problem(logits, targets, **options)
+        return make(logits, targets, **options)
     point = Point(labels.reshape(-1, 1), known.rows.points[0].amount)
-    xp, _, axis, _, dtype, rows, reducer, penalties, _ = known
+    xp, _, axis, _, dtype, rows, reducer, loss, _ = known
     matrix = to_rows(xp, logits, axis)
-    return Problem(xp, logits, axis, matrix, dtype, rows.with_points((point,)), reducer, penalties)
+    return Problem(xp, logits, axis, matrix, dtype, rows.with_points((point,)), reducer, loss)
 
 
-def _kind(logits: Array, targets: Any, options: dict[str, Any]) -> Any:
+def _kind(logits: Array, targets: Any, options: dict[str, Any], make: Any) -> Any:
     """Return all that a call of plain NumPy labels has beside its values, None of other calls."""
     if not type(logits) is type(targets) is np.ndarray or dtype_name(targets) not in INTEGER:
         return None
@@ -54,7 +57,7 @@ def _kind(logits: Array, targets: Any, options: dict[str, Any]) -> Any:
     types = tuple(map(type, values))
     if not _PLAIN.issuperset(types):
         return None
-    return logits.shape, logits.dtype, targets.shape, targets.dtype, types, *options, *values
+    return make, logits.shape, logits.dtype, targets.shape, targets.dtype, types, *options, *values
 
 
 def _remember(kind: Any, problem: Problem) -> None:
@@ -69,6 +72,6 @@ def _remember(kind: Any, problem: Problem) -> None:
 def _is_general(problem: Problem) -> bool:
     """Whether labels are the only values of arrays that the problem depends on."""
     rows = problem.rows
-    parts = (rows, problem.reducer, problem.penalties)
+    parts = (rows, problem.reducer, problem.loss)
     arrays = [a for a in arrays_in(parts) if not isinstance(a, np.generic)]
     return len(rows.points) == 1 and [id(a) for a in arrays] == [id(rows.points[0].labels)]

@@ -93,7 +93,7 @@ def gradient(
     if penalties.uses_logsumexp:
         mass = mass + 2 * state.row_weight * penalties.z_loss * state.logsumexp()
     if penalties.uses_entropy:
-        weight = state.row_weight * penalties.confidence_penalty
+        weight = state.entropy_weight(penalties)
         mass = mass + weight * (state.entropy() - state.log_exp_sum())
     result = scaled(e, scale * mass / exp_sum, own=own)
     if penalties.uses_entropy:

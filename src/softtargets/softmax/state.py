@@ -14,6 +14,8 @@ class Penalties(NamedTuple):
 
     z_loss: Amount = 0.0
     confidence_penalty: Amount = 0.0
+    #: The entropy from which on there is no penalty of confidence.
+    entropy_threshold: Amount | None = None
 
     @property
     def uses_entropy(self) -> bool:
@@ -114,6 +116,15 @@ class RowState(NamedTuple):
         assert self.exp_dot is not None
         return self.log_exp_sum() - self.exp_dot / self.exp_sum
 
+    def entropy_weight(self, penalties: Penalties) -> Amount:
+        """Return the weight with which the entropy of each row is rewarded."""
+        weight = self.row_weight * penalties.confidence_penalty
+        if penalties.entropy_threshold is None:
+            return weight
+        xp = namespace(self.exp_sum)
+        entropy = self.entropy()
+        return weight * xp.astype(entropy < penalties.entropy_threshold, entropy.dtype)
+
     def row_loss(self, penalties: Penalties) -> Array:
         """Return A * logsumexp(x) - <a, x> and the penalties of each row."""
         xp = namespace(self.exp_sum)
@@ -129,7 +140,11 @@ class RowState(NamedTuple):
         if penalties.uses_logsumexp:
             loss = loss + self.row_weight * (penalties.z_loss * self.logsumexp() ** 2)
         if penalties.uses_entropy:
-            loss = loss - self.row_weight * (penalties.confidence_penalty * self.entropy())
+            surplus = self.entropy()
+            if penalties.entropy_threshold is not None:
+                surplus = surplus - penalties.entropy_threshold
+                surplus = xp.where(surplus < 0, surplus, 0.0)
+            loss = loss - self.row_weight * (penalties.confidence_penalty * surplus)
         return loss if self.ordinary else xp.where(self.maximum == -xp.inf, xp.nan, loss)
 
     def merge(self, other: Self) -> Self:

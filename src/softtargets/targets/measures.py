@@ -1,6 +1,7 @@
 """What can be computed of targets alone: their dense form, mass, entropy, inner product."""
 
 import math
+from dataclasses import replace
 
 from softtargets._array import errors
 from softtargets._array.axes import check_axis, to_rows
@@ -14,7 +15,6 @@ from softtargets._array.dtypes import (
 )
 from softtargets._array.namespaces import beside, check_follows, is_number
 from softtargets._array.operations import as_column
-from softtargets._array.sums import row_sums
 from softtargets._array.traits import is_eager, may_look, quiet
 from softtargets.targets.parts import Dense
 from softtargets.targets.rows import Rows
@@ -65,7 +65,7 @@ class Measured(Structure):
         xp = self._xp
         wanted = self._default_dtype() if dtype is None else dtype
         rows, like = self._form(self._compute_dtype(wanted))
-        _refuse_bucket(rows)
+        refuse_bucket(rows)
         matrix = rows.add_to(xp, xp.zeros_like(like))
         if not is_number(rows.mass) and not may_look(self._like):
             # A bad label that nobody could look at: no part of the row is to be trusted.
@@ -105,15 +105,14 @@ class Measured(Structure):
         """
         xp = self._xp
         rows, like = self._form(self._compute_dtype(self._default_dtype()))
-        _refuse_bucket(rows)
+        refuse_bucket(rows)
         count = like.shape[0]
         step = max(1, BLOCK_ENTRIES // like.shape[1]) if is_eager(self._like) else max(1, count)
         blocks = []
         for start in range(0, max(1, count), step):
             block = slice(start, min(start + step, count))
-            a = rows[block].add_to(xp, xp.zeros_like(like[block, :]))
-            log = xp.log(xp.where(a > 0, a, 1.0))
-            blocks.append(row_sums(xp, a * -log)[:, 0])
+            part = replace(rows[block], class_weight=None)  # of a itself
+            blocks.append(part.entropy(xp, like[block, :])[:, 0])
         return xp.reshape(blocks[0] if len(blocks) == 1 else xp.concat(blocks), self.row_shape)
 
     def dot(self, x: Array) -> Array:
@@ -150,7 +149,7 @@ class Measured(Structure):
         wide = xp.astype(x, compute_dtype(xp, x), copy=False)
         matrix = to_rows(xp, wide, wide.ndim - 1)
         rows = normal_form(self, matrix)
-        _refuse_bucket(rows)
+        refuse_bucket(rows)
         with quiet(xp):
             return xp.reshape(rows.dot(xp, matrix), self.row_shape)
 
@@ -170,6 +169,7 @@ class Measured(Structure):
         return normal_form(self, like), like
 
 
-def _refuse_bucket(rows: Rows) -> None:
+def refuse_bucket(rows: Rows) -> None:
+    """Raise for mass that belongs to no single class."""
     if rows.tails:
         errors.bad_value("targets", "have one mass per class", "top-k targets with a tail bucket")

@@ -251,4 +251,5 @@ def resolve(parts: tuple[Part, ...], support: Labels | None, setting: Setting) -
         row_weight=resolver.row_weight,
         kept=resolver.kept_rows(),
         allowed=setting.allowed,
+        class_weight=setting.class_weight,
     )

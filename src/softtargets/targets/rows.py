@@ -87,6 +87,7 @@ class Rows:
     """Targets of the rows of one matrix. Amounts are numbers or columns of one value per row.
 
     ``mass`` is the sum of a without the tails, ``row_weight`` the weighted mass before smoothing.
+    The amounts have ``class_weight``, one row for all, in them.
     """
 
     points: tuple[Point, ...] = ()
@@ -99,6 +100,7 @@ class Rows:
     row_weight: Amount = 0.0
     kept: Array | None = None
     allowed: Array | None = None
+    class_weight: Array | None = None
 
     @property
     def has_uniform(self) -> bool:
@@ -147,6 +149,23 @@ class Rows:
             row_sum = weighted_sums(xp, other.u, other.without_label(xp, values))
             terms.append(product(xp, other.amount, row_sum))
         return functools.reduce(operator.add, terms) if terms else xp.zeros_like(values[:, :1])
+
+    def dense(self, xp: Namespace, like: Array) -> tuple[Array, Array]:
+        """Return a, without the tails, and the q that it has the class weights on: rows x classes
+        in the place of ``like``.
+        """
+        a = self.add_to(xp, xp.zeros_like(like))
+        if self.class_weight is None:
+            return a, a
+        return a, a / xp.where(self.class_weight == 0, 1.0, self.class_weight)
+
+    def entropy(self, xp: Namespace, like: Array) -> Array:
+        """Return -sum a log q per row, each tail as one class, with 0 log 0 = 0."""
+        a, q = self.dense(xp, like)
+        result = row_sums(xp, a * -_log(xp, q))
+        for tail in self.tails:
+            result = result - tail.amount * _log(xp, tail.amount)
+        return result
 
     def add_to(
         self, xp: Namespace, matrix: Array, scale: Amount = 1.0, *, own: bool = False
@@ -217,4 +236,10 @@ class Rows:
             tails=tails,
             mass=mass,
             allowed=cut(self.allowed),
+            class_weight=cut(self.class_weight),
         )
+
+
+def _log(xp: Namespace, values: Array) -> Array:
+    """Return the logarithm, and 0 for what is not above 0."""
+    return xp.log(xp.where(values > 0, values, 1.0))

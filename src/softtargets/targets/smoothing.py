@@ -108,6 +108,19 @@ def smooth_parts(
     return tuple(part.smoothed(amount, prior, spread) for part in parts)
 
 
+def parts_at_any_rate(
+    xp: Namespace, parts: Parts, num_classes: int, rate: Amount, prior: Array | None
+) -> Parts:
+    """Return ``(1 - rate) * parts`` and the rest of their mass on the prior, for rates up to 1."""
+    like = parts[0].entries
+    shapes = [(), tuple(like.shape[:-1])]
+    rate = check_fraction(xp, rate, "rate", like, "targets", shapes, signed=True)
+    check_prior(xp, parts, num_classes, prior, "all")
+    if not is_number(rate) and rate.ndim:
+        rate = rate[..., None]
+    return tuple(part.smoothed(rate, prior, "all") for part in parts)
+
+
 def smooth_parts_per_class(
     xp: Namespace,
     parts: Parts,
