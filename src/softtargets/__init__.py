@@ -9,7 +9,7 @@
 Everything follows ``logits``: the result has their library and their device.
 """
 
-from softtargets.execution.threads import get_num_threads, set_num_threads
+from softtargets._array.threads import get_num_threads, set_num_threads
 from softtargets.losses.binary_cross_entropy import binary_cross_entropy
 from softtargets.losses.cross_entropy import cross_entropy
 from softtargets.losses.distillation import distillation

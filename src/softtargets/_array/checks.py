@@ -10,7 +10,6 @@ import numpy as np
 from softtargets._array import errors
 from softtargets._array.axes import check_known
 from softtargets._array.dtypes import (
-    EPSILON,
     FLOATING,
     INTEGER,
     check_floating,
@@ -181,23 +180,6 @@ def check_class_vector(
     if dtype_name(value) in INTEGER:
         return xp.astype(value, default_floating(xp))
     return promote(xp, value)
-
-
-def check_distributions(
-    xp: Namespace, q: Array, argument: str, where: Array | None = None, prefix: str = "rows of "
-) -> None:
-    """Raise if entries are negative or the last axis does not sum to 1, if looking is free."""
-    if not may_look(q):
-        return
-    tolerance = EPSILON[dtype_name(q)] ** 0.5
-    sums = xp.sum(promote(xp, q), axis=-1)
-    off = ~((xp.abs(sums - 1) <= tolerance) & (xp.min(q, axis=-1) >= 0))
-    off = off if where is None else off & where
-    if look(xp.any(off)) is False:
-        return  # without a temporary of the size of q
-    kept = xp.asarray(True) if where is None else where[..., None]
-    check_values(xp, q, argument, "be finite and at least 0", kept & ~((q >= 0) & xp.isfinite(q)))
-    check_values(xp, sums, f"{prefix}{argument}", "sum to 1", off)
 
 
 def _label_rule(num_classes: int, ignore_index: int) -> str:

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from softtargets._array import threads
 from softtargets._array.axes import in_rows
 from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import beside
 from softtargets._array.traits import quiet
 from softtargets._array.trees import arrays_in
-from softtargets.execution import threads
 from softtargets.execution.plan import Plan, make_plan
 from softtargets.softmax.loss import Curved, RowLoss
 from softtargets.targets.rows import Rows

@@ -14,7 +14,8 @@ from softtargets._array.checks import (
 )
 from softtargets._array.dtypes import FLOATING, INTEGER, dtype_name
 from softtargets._array.namespaces import as_array, check_follows, is_number
-from softtargets._array.operations import gate, row_sums
+from softtargets._array.operations import gate
+from softtargets._array.sums import row_sums
 from softtargets._array.traits import may_look
 from softtargets.constants import IGNORE_INDEX
 from softtargets.losses.arguments import refuse_ignore_index, rows_of

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from softtargets._array import errors
-from softtargets._array.checks import check_distributions, check_shape
+from softtargets._array.checks import check_shape
+from softtargets._array.distributions import check_distributions
 from softtargets._array.dtypes import INTEGER, check_floating, dtype_name, promote
 from softtargets._array.inverse import inverse
 from softtargets._array.namespaces import check_follows, namespace_of

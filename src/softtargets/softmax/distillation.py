@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, Self
 
 from softtargets._array.namespaces import is_number
-from softtargets._array.operations import row_sums
+from softtargets._array.sums import row_sums
 from softtargets.softmax.divergence import ForwardKL
 from softtargets.softmax.kernel import Pass
 from softtargets.softmax.loss import CrossEntropy, RowLoss

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 
 from softtargets._array.dtypes import MAXIMUM, dtype_name
 from softtargets._array.namespaces import is_number
-from softtargets._array.operations import row_sums
+from softtargets._array.sums import row_sums
 from softtargets.softmax.kernel import Pass, forward
 from softtargets.softmax.loss import CrossEntropy, RowLoss
 from softtargets.targets.rows import Rows

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from softtargets._array.dtypes import BELOW_MAXIMUM, MAXIMUM, dtype_name
 from softtargets._array.memory import exponential, scaled, subtract
-from softtargets._array.operations import as_column, extremes, product, row_maxima, row_sums
+from softtargets._array.operations import as_column, extremes, product, row_maxima
+from softtargets._array.sums import row_sums
 from softtargets._array.traits import look, may_look, stop_gradient
 from softtargets.softmax.state import Penalties, RowState, TailState
 from softtargets.targets.rows import Rows, Tail

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from softtargets._array.operations import row_sums
+from softtargets._array.sums import row_sums
 from softtargets.softmax.kernel import Pass, forward, gradient
 from softtargets.softmax.loss import NO_PENALTIES, RowLoss
 from softtargets.targets.rows import Rows

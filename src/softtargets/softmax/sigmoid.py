@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, Self
 
 from softtargets._array.namespaces import beside, is_number
-from softtargets._array.operations import product, row_sums
+from softtargets._array.operations import product
+from softtargets._array.sums import row_sums
 from softtargets._array.traits import may_look
 from softtargets.softmax.loss import Curved
 from softtargets.targets.rows import Rows

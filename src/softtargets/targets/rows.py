@@ -9,19 +9,11 @@ import operator
 from dataclasses import dataclass, replace
 from typing import Self
 
-from softtargets._array.memory import added
+from softtargets._array.memory import added, added_multiple
 from softtargets._array.namespaces import is_number
-from softtargets._array.operations import (
-    add_at,
-    as_column,
-    by_pieces,
-    is_label,
-    pick,
-    product,
-    row_sums,
-    total,
-    weighted_sums,
-)
+from softtargets._array.operations import add_at, as_column, is_label, pick, product
+from softtargets._array.pieces import by_pieces
+from softtargets._array.sums import row_sums, total, weighted_sums
 from softtargets.typing import Amount, Array, Namespace
 
 
@@ -184,7 +176,7 @@ class Rows:
         if self.has_uniform:
             matrix = added(matrix, scale * self.uniform, own=own)
         for vector in self.vectors:
-            matrix = added(matrix, (scale * vector.amount) * vector.u, own=own)
+            matrix = added_multiple(matrix, scale * vector.amount, vector.u, own=own)
         for other in self.others:
             share = (scale * other.amount) * other.without_label(xp, other.u)
             matrix = added(matrix, share, own=own)

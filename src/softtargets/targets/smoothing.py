@@ -3,7 +3,8 @@
 from typing import Self
 
 from softtargets._array import errors
-from softtargets._array.checks import check_distributions, check_fraction, check_option, check_shape
+from softtargets._array.checks import check_fraction, check_option, check_shape
+from softtargets._array.distributions import check_distributions
 from softtargets._array.dtypes import check_floating
 from softtargets._array.namespaces import check_follows, is_number
 from softtargets._array.operations import lookup
