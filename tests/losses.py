@@ -169,10 +169,19 @@ def silent_on_dask(test: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def once_per_library(backend: Variant) -> None:
-    """Leave a test to JAX in 64 bits: in 32 it is the same expression, and takes as long again."""
-    if backend.name == "jax":
-        pytest.skip("jax: the same expression in 64 bits is enough")
+def once_per_library(*but: str) -> Any:
+    """A fixture for all tests of a module ``but`` some: of JAX they get that in 64 bits alone. In
+    32 it is the same expression, and takes as long again.
+    """
+
+    @pytest.fixture(autouse=True)
+    def once(request: pytest.FixtureRequest) -> None:
+        if "backend" not in request.fixturenames or request.node.originalname in but:
+            return
+        if request.getfixturevalue("backend").name == "jax":
+            pytest.skip("jax: the same expression in 64 bits is enough")
+
+    return once
 
 
 def use_all_losses(backend: Variant) -> None:

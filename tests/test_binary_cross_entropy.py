@@ -10,9 +10,10 @@ import pytest
 
 import softtargets as st
 from tests.backends import Variant, assert_close, assert_same_bits
-from tests.losses import silent_on_dask
+from tests.losses import once_per_library, silent_on_dask
 from tests.reference import widest
 
+once = once_per_library()
 BOTH = st.value_and_grad(st.binary_cross_entropy)
 X = np.random.default_rng(2).standard_normal((6, 3)) * 3
 T = np.random.default_rng(3).random((6, 3))

@@ -10,9 +10,10 @@ import pytest
 import softtargets as st
 from softtargets.execution import plan
 from tests.backends import Variant, assert_close, assert_same_bits
-from tests.losses import silent_on_dask
+from tests.losses import once_per_library, silent_on_dask
 from tests.reference import widest
 
+once = once_per_library()
 BOTH = st.value_and_grad(st.distillation)
 RNG = np.random.default_rng(6)
 X, TEACHER = RNG.standard_normal((5, 4)) * 2, RNG.standard_normal((5, 4)) * 3

@@ -9,9 +9,10 @@ import pytest
 
 import softtargets as st
 from tests.backends import Variant, assert_close, assert_same_bits
-from tests.losses import silent_on_dask
+from tests.losses import once_per_library, silent_on_dask
 from tests.reference import widest
 
+once = once_per_library()
 X = np.random.default_rng(2).standard_normal((6, 4)) * 2
 Q = np.random.default_rng(3).dirichlet(np.ones(4), 6)
 INF = float("inf")

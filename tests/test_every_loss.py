@@ -22,17 +22,7 @@ W = np.array([1.0, 2.0, 0.5, 0.0, 1.5])
 V = np.array([1.0, 2.0, 0.0, 0.5])
 E = np.array([0.1, 0.3, 0.05, 0.25])
 
-#: What JAX is asked in 32 bits as well.
-IN_BOTH = {"test_oracle", "test_dtypes", "test_numbers_as_arrays"}
-
-
-@pytest.fixture(autouse=True)
-def not_twice(request: pytest.FixtureRequest) -> None:
-    """Ask what does not depend on the dtype once per library."""
-    if "backend" in request.fixturenames and request.node.originalname not in IN_BOTH:
-        once_per_library(request.getfixturevalue("backend"))
-
-
+once = once_per_library("test_oracle", "test_dtypes", "test_numbers_as_arrays")
 every = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 
 
