@@ -26,6 +26,7 @@ from softtargets._array import kinds, traits
 from tests.backends import VARIANTS, Variant
 from tests.strategies import KINDS, Call, calls
 from tests.test_builders import use_all_builders
+from tests.use_of_analysis import use_all_of_analysis
 
 pytest.importorskip("cupy")
 SOURCES = sorted(Path(st.__file__).parent.rglob("*.py"))
@@ -131,6 +132,7 @@ def work(variant: Variant) -> None:
 
     one()
     use_all_builders(variant)
+    use_all_of_analysis(variant)
     for kind in KINDS:
         settings(max_examples=15, phases=[Phase.generate])(
             given(calls(kinds=(kind,)))(lambda some: _use_all(some, variant))

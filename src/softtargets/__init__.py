@@ -9,6 +9,7 @@
 Everything follows ``logits``: the result has their library and their device.
 """
 
+from softtargets import analysis
 from softtargets.execution.threads import get_num_threads, set_num_threads
 from softtargets.losses.cross_entropy import cross_entropy
 from softtargets.losses.gradients import value_and_grad
@@ -33,6 +34,7 @@ __all__ = [
     "OnlineLabelSmoothing",
     "SoftmaxState",
     "Targets",
+    "analysis",
     "convert_smoothing",
     "cross_entropy",
     "cutmix",

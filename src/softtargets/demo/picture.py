@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from softtargets.analysis import optimal_logit_gap
 from softtargets.demo.data import NUM_CLASSES
-from softtargets.demo.measures import Reliability, closed_form_gap
+from softtargets.demo.measures import Reliability
 from softtargets.demo.needs import need
 from softtargets.demo.sentences import focus
 from softtargets.demo.study import Study
@@ -85,7 +86,7 @@ def draw_gaps(axes: Any, study: Study) -> None:
         middle, colour = np.mean(gaps, axis=0), style(row)["color"]
         axes.plot(steps, middle, color=colour, linewidth=1.8)
         axes.fill_between(steps, gaps.min(axis=0), gaps.max(axis=0), color=colour, alpha=0.2)
-        exact = closed_form_gap(epsilon, NUM_CLASSES)
+        exact = optimal_logit_gap(epsilon, NUM_CLASSES)
         if math.isfinite(exact):
             axes.plot(steps[[0, -1]], [exact, exact], color=colour, linestyle="--", linewidth=1)
         end = {"xy": (steps[-1], middle[-1]), "xytext": (5, 0), "textcoords": "offset points"}

@@ -1,6 +1,7 @@
 """What can be computed of targets alone: their dense form, mass, entropy, inner product."""
 
 import math
+from collections.abc import Iterator
 
 from softtargets._array import errors
 from softtargets._array.axes import check_axis, to_rows
@@ -18,7 +19,7 @@ from softtargets._array.traits import is_eager, may_look, quiet
 from softtargets.targets.parts import Dense
 from softtargets.targets.rows import Rows
 from softtargets.targets.structure import Structure, normal_form
-from softtargets.typing import Array
+from softtargets.typing import Array, Namespace
 
 #: Entries of a block in which dense rows exist when only a number per row is wanted.
 BLOCK_ENTRIES = 2**22
@@ -64,7 +65,7 @@ class Measured(Structure):
         xp = self._xp
         wanted = self._default_dtype() if dtype is None else dtype
         rows, like = self._form(self._compute_dtype(wanted))
-        _refuse_bucket(rows)
+        refuse_bucket(rows)
         matrix = rows.add_to(xp, xp.zeros_like(like))
         if not is_number(rows.mass) and not may_look(self._like):
             # A bad label that nobody could look at: no part of the row is to be trusted.
@@ -102,18 +103,8 @@ class Measured(Structure):
         >>> t.entropy(), t.smooth(0.1).entropy()
         (array([0.]), array([0.50028804]))
         """
-        xp = self._xp
         rows, like = self._form(self._compute_dtype(self._default_dtype()))
-        _refuse_bucket(rows)
-        count = like.shape[0]
-        step = max(1, BLOCK_ENTRIES // like.shape[1]) if is_eager(self._like) else max(1, count)
-        blocks = []
-        for start in range(0, max(1, count), step):
-            block = slice(start, min(start + step, count))
-            a = rows[block].add_to(xp, xp.zeros_like(like[block, :]))
-            log = xp.log(xp.where(a > 0, a, 1.0))
-            blocks.append(row_sums(xp, a * -log)[:, 0])
-        return xp.reshape(blocks[0] if len(blocks) == 1 else xp.concat(blocks), self.row_shape)
+        return self._xp.reshape(row_entropies(self._xp, rows, like), self.row_shape)
 
     def dot(self, x: Array) -> Array:
         """Return the inner product of each row with ``x``, where 0 * inf is 0.
@@ -149,7 +140,7 @@ class Measured(Structure):
         wide = xp.astype(x, compute_dtype(xp, x), copy=False)
         matrix = to_rows(xp, wide, wide.ndim - 1)
         rows = normal_form(self, matrix)
-        _refuse_bucket(rows)
+        refuse_bucket(rows)
         with quiet(xp):
             return xp.reshape(rows.dot(xp, matrix), self.row_shape)
 
@@ -169,6 +160,33 @@ class Measured(Structure):
         return normal_form(self, like), like
 
 
-def _refuse_bucket(rows: Rows) -> None:
+def refuse_bucket(rows: Rows) -> None:
+    """Raise for targets that have mass which belongs to no single class."""
     if rows.tails:
         errors.bad_value("targets", "have one mass per class", "top-k targets with a tail bucket")
+
+
+def dense_blocks(xp: Namespace, rows: Rows, like: Array) -> Iterator[tuple[slice, Array]]:
+    """Yield some rows at a time as a slice and a dense matrix; lazy and traced ones at once."""
+    refuse_bucket(rows)
+    count = like.shape[0]
+    step = max(1, BLOCK_ENTRIES // like.shape[1]) if is_eager(like) else max(1, count)
+    for start in range(0, max(1, count), step):
+        block = slice(start, min(start + step, count))
+        yield block, rows[block].add_to(xp, xp.zeros_like(like[block, :]))
+
+
+def row_entropies(xp: Namespace, rows: Rows, like: Array) -> Array:
+    """Return -sum_k a_k log a_k of each row as a column; ``like`` has the shape and the dtype."""
+    masses = rows.two_masses(like)
+    if masses is not None:
+        own, other = (as_column(xp, mass, like) for mass in masses)
+        column = 0.0 - _times_log(xp, own) - (like.shape[1] - 1) * _times_log(xp, other)
+        return xp.broadcast_to(column, (like.shape[0], 1))
+    blocks = [row_sums(xp, -_times_log(xp, a)) for _, a in dense_blocks(xp, rows, like)]
+    return blocks[0] if len(blocks) == 1 else xp.concat(blocks)
+
+
+def _times_log(xp: Namespace, a: Array) -> Array:
+    """Return a log a, with 0 log 0 = 0."""
+    return a * xp.log(xp.where(a > 0, a, 1.0))

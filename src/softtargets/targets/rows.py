@@ -120,6 +120,16 @@ class Rows:
         other.__dict__["points"] = points
         return other
 
+    def two_masses(self, like: Array) -> tuple[Amount, Amount] | None:
+        """Return the mass of the label of each row and that of every other class, if that is all
+        there is to the rows of ``like``: smoothed labels, nothing masked or weighted.
+        """
+        plain = len(self.points) == 1 and self.points[0].labels.shape[1] == 1
+        if not plain or self.vectors or self.others or self.tails or self.allowed is not None:
+            return None
+        amount = self.points[0].amount
+        return amount + self.uniform, self.uniform
+
     def known_dot(self, maximum: Array) -> Amount:
         """Return <a, logits - maximum> per row over the mass of which that is known."""
         result: Amount = 0.0

@@ -1,0 +1,21 @@
+"""Call all of `st.analysis`, for tests of what it asks of a library."""
+
+import numpy as np
+
+from softtargets import analysis
+from tests.backends import Variant
+
+X = np.array([[3.0, 1.0, -2.0], [0.0, 0.5, 4.0], [-1.5, 2.5, 2.0], [0.25, 0.0, 0.125]])
+
+
+def use_all_of_analysis(backend: Variant) -> None:
+    """Use every function that takes arrays, and every path of it."""
+    amount = backend.asarray([0.0, 0.25, 1.0], "float32")
+    prior = backend.asarray([0.5, 0.25, 0.25], "float32")
+    for spread in ("all", "others"):
+        analysis.optimal_logit_gap(amount, 3, spread=spread)
+        analysis.minimum_loss(amount, 3, spread=spread)
+        analysis.optimal_logit_gap(0.25, 3, prior=prior, spread=spread)
+        analysis.minimum_loss(0.25, 3, prior=prior, spread=spread)
+    labels = backend.asarray([0, 2, 1])
+    analysis.optimal_logits(labels, 0.25, num_classes=3, class_weight=prior, axis=0)
