@@ -19,3 +19,8 @@ def use_all_of_analysis(backend: Variant) -> None:
         analysis.minimum_loss(0.25, 3, prior=prior, spread=spread)
     labels = backend.asarray([0, 2, 1])
     analysis.optimal_logits(labels, 0.25, num_classes=3, class_weight=prior, axis=0)
+    x = backend.asarray(X, "float32")
+    labels, mask = backend.asarray([0, 2, 0, -100]), backend.asarray([True, False, True])
+    for words in ({"label_smoothing": 0.25}, {"class_mask": mask, "label_smoothing": 0.25}):
+        analysis.loss_report(x, labels, **words)
+    analysis.logit_gap(x, labels, class_mask=mask)

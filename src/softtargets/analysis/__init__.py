@@ -6,6 +6,7 @@
 """
 
 from softtargets.analysis.gaps import gap_under_weight_decay, minimum_loss, optimal_logit_gap
+from softtargets.analysis.measured import logit_gap
 from softtargets.analysis.optimum import optimal_logits
 from softtargets.analysis.penalties import confidence_penalty_for_gap, gap_for_confidence_penalty
 from softtargets.analysis.relations import (
@@ -13,11 +14,15 @@ from softtargets.analysis.relations import (
     smoothing_for_noise,
     temperature_for_smoothing,
 )
+from softtargets.analysis.report import LossReport, loss_report
 
 __all__ = [
+    "LossReport",
     "confidence_penalty_for_gap",
     "gap_for_confidence_penalty",
     "gap_under_weight_decay",
+    "logit_gap",
+    "loss_report",
     "minimum_loss",
     "optimal_logit_gap",
     "optimal_logits",

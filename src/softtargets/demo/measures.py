@@ -130,7 +130,4 @@ def fit_temperature(logits: Array, labels: Array) -> Temperature:
 
 def logit_gap(logits: Array, labels: Array) -> float:
     """Return the mean of the label's logit minus the mean of the other logits."""
-    xp = array_namespace(logits)
-    count = int(logits.shape[-1])
-    target = st.Targets.from_labels(labels, count).dot(logits)
-    return float(xp.mean(target - xp.mean(logits, axis=-1))) * count / (count - 1)
+    return float(array_namespace(logits).mean(st.analysis.logit_gap(logits, labels)))

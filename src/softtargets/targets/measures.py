@@ -181,12 +181,12 @@ def row_entropies(xp: Namespace, rows: Rows, like: Array) -> Array:
     masses = rows.two_masses(like)
     if masses is not None:
         own, other = (as_column(xp, mass, like) for mass in masses)
-        column = 0.0 - _times_log(xp, own) - (like.shape[1] - 1) * _times_log(xp, other)
+        column = 0.0 - times_log(xp, own) - (like.shape[1] - 1) * times_log(xp, other)
         return xp.broadcast_to(column, (like.shape[0], 1))
-    blocks = [row_sums(xp, -_times_log(xp, a)) for _, a in dense_blocks(xp, rows, like)]
+    blocks = [row_sums(xp, -times_log(xp, a)) for _, a in dense_blocks(xp, rows, like)]
     return blocks[0] if len(blocks) == 1 else xp.concat(blocks)
 
 
-def _times_log(xp: Namespace, a: Array) -> Array:
+def times_log(xp: Namespace, a: Array) -> Array:
     """Return a log a, with 0 log 0 = 0."""
     return a * xp.log(xp.where(a > 0, a, 1.0))
