@@ -1,6 +1,7 @@
 """The messages of closed forms, reports and geometry. Tested in test_messages.py."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,16 @@ E = np.array([0.1, 0.2])
 gap, minimum = analysis.optimal_logit_gap, analysis.minimum_loss
 noise, accuracy = analysis.smoothing_for_noise, analysis.smoothing_for_accuracy
 temperature, decay = analysis.temperature_for_smoothing, analysis.gap_under_weight_decay
+choose, X = analysis.choose_label_smoothing, np.eye(3)
+SCORE = "score must be None unless logits are a mapping of candidates, got a function"
+LIST = "be an array, or a list or tuple of some"
+ROWS = " [the shape of logits without its class axis]"
+
+
+def score(x: Any, y: Any) -> Any:
+    return np.full(3, np.nan)
+
+
 ZERO = {"examples_per_class": 3, "weight_decay": 0.0, "feature_decay": 0.0}
 
 TYPES: list[tuple[str, Callable[[], object]]] = [
@@ -29,6 +40,13 @@ TYPES: list[tuple[str, Callable[[], object]]] = [
      lambda: decay(0.1, 3, **(ZERO | {"weight_decay": True}))),
     ("num_classes must be given for integer labels, got None",
      lambda: analysis.optimal_logits(LABELS, 0.1)),
+    ("logits must be an array, got list", lambda: choose([X], [LABELS])),
+    ("labels must be an array, got list", lambda: choose(X, [2, 0, 1])),
+    ("labels must have an integer dtype, got float64", lambda: choose(X, LABELS * 1.0)),
+    ("candidates of label_smoothing must be a number, got str", lambda: choose({"0": X}, LABELS)),
+    (f"labels must {LIST}, got int", lambda: choose({0.0: X}, 1)),
+    (f"logits of a candidate must {LIST}, got []", lambda: choose({0.0: []}, LABELS)),
+    ("score must be an array, got int", lambda: choose({0: X}, LABELS, score=lambda x, y: 1)),
 ]  # fmt: skip
 VALUES: list[tuple[str, Callable[[], object]]] = [
     ("label_smoothing must be in [0, 1], got -0.1", lambda: gap(-0.1, 3)),
@@ -50,6 +68,24 @@ VALUES: list[tuple[str, Callable[[], object]]] = [
     ("gap must be finite and above 0, got 0", lambda: analysis.confidence_penalty_for_gap(0, 3)),
     ("confidence_penalty must be finite and at least 0, got -1",
      lambda: analysis.gap_for_confidence_penalty(-1, 3)),
+    ("logits must have a class axis, got ()", lambda: choose(X[0, 0][()], LABELS)),
+    (f"labels must have shape (3,), got (2,){ROWS}", lambda: choose(X, LABELS[:2])),
+    ("labels must be in [0, 3) or ignore_index -100, got 3 at position (0,)",
+     lambda: choose(X, LABELS + 1)),
+    ("labels must keep a row, got none", lambda: choose(X, LABELS * 0 - 100)),
+    ("labels must keep a row in each fold, got none", lambda: choose({0: X}, LABELS * 0 - 100)),
+    (SCORE, lambda: choose(X, LABELS, score=score)),
+    ("prior must be None beside candidates, got an array", lambda: choose({0: X}, LABELS, prior=E)),
+    ("prior must have shape (3,), got (2,)", lambda: choose(X, LABELS, prior=E)),
+    ("prior must sum to 1, got 3.0 at position ()",
+     lambda: choose(X, LABELS, prior=np.ones(3))),
+    ("logits must have a candidate, got an empty mapping", lambda: choose({}, LABELS)),
+    ("candidates of label_smoothing must be in [0, 1], got 2", lambda: choose({2: X}, LABELS)),
+    ("logits of a candidate must be as many as labels, 2, got 1",
+     lambda: choose({0: [X]}, [LABELS, LABELS])),
+    ("score must have shape (3,), got ()",
+     lambda: choose({0: X}, LABELS, score=lambda x, y: np.asarray(1.0))),
+    ("score must give finite losses, got others", lambda: choose({0: X}, LABELS, score=score)),
     ("examples_per_class must be at least 1, got 0",
      lambda: decay(0.1, 3, **(ZERO | {"examples_per_class": 0}))),
 ]  # fmt: skip

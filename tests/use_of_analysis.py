@@ -24,3 +24,6 @@ def use_all_of_analysis(backend: Variant) -> None:
     for words in ({"label_smoothing": 0.25}, {"class_mask": mask, "label_smoothing": 0.25}):
         analysis.loss_report(x, labels, **words)
     analysis.logit_gap(x, labels, class_mask=mask)
+    analysis.choose_label_smoothing(x, labels, prior=prior)
+    analysis.choose_label_smoothing(x, labels)
+    analysis.choose_label_smoothing({0.0: x}, labels)

@@ -5,6 +5,7 @@
 (4.5109, 0.5003)
 """
 
+from softtargets.analysis.choice import Candidate, SmoothingChoice, choose_label_smoothing
 from softtargets.analysis.gaps import gap_under_weight_decay, minimum_loss, optimal_logit_gap
 from softtargets.analysis.measured import logit_gap
 from softtargets.analysis.optimum import optimal_logits
@@ -17,7 +18,10 @@ from softtargets.analysis.relations import (
 from softtargets.analysis.report import LossReport, loss_report
 
 __all__ = [
+    "Candidate",
     "LossReport",
+    "SmoothingChoice",
+    "choose_label_smoothing",
     "confidence_penalty_for_gap",
     "gap_for_confidence_penalty",
     "gap_under_weight_decay",
