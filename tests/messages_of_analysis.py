@@ -22,6 +22,12 @@ def score(x: Any, y: Any) -> Any:
     return np.full(3, np.nan)
 
 
+COLLAPSE, PROJECT = analysis.neural_collapse, analysis.penultimate_projection
+TIGHT, STABLE = analysis.projection_tightness, analysis.stability
+INFO, ERASE, APART = analysis.mutual_information, analysis.erasure_index, analysis.class_separation
+LINE = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
+ON_A_LINE = "weight must have rows that are not on one line for any three of the classes"
+THREE = "have three different ints in [0, 3)"
 ZERO = {"examples_per_class": 3, "weight_decay": 0.0, "feature_decay": 0.0}
 
 TYPES: list[tuple[str, Callable[[], object]]] = [
@@ -46,6 +52,21 @@ TYPES: list[tuple[str, Callable[[], object]]] = [
     ("candidates of label_smoothing must be a number, got str", lambda: choose({"0": X}, LABELS)),
     (f"labels must {LIST}, got int", lambda: choose({0.0: X}, 1)),
     (f"logits of a candidate must {LIST}, got []", lambda: choose({0.0: []}, LABELS)),
+    ("features must be an array, got list", lambda: COLLAPSE([[1.0]], LABELS, 3)),
+    ("features must have a real floating-point dtype, got int64",
+     lambda: APART(X.astype(int), LABELS, 3)),
+    ("weight must have a real floating-point dtype, got int64",
+     lambda: COLLAPSE(X, LABELS, 3, weight=X.astype(int))),
+    ("bias must have a real floating-point dtype, got int64",
+     lambda: COLLAPSE(X, LABELS, 3, bias=LABELS)),
+    ("cutoff must be a number, got str", lambda: COLLAPSE(X, LABELS, 3, cutoff="0")),
+    ("ignore_index must be an int, got float", lambda: ERASE(X, LABELS, ignore_index=-1.0)),
+    ("from_logits must be a bool, got int", lambda: STABLE(X, LABELS, from_logits=1)),
+    ("samples must be an array, got float", lambda: INFO(1.0)),
+    ("weight must be an array, got list", lambda: PROJECT(X, [[1.0]], (0, 1, 2))),
+    ("max_triples must be an int, got float", lambda: TIGHT(X, LABELS, X, max_triples=2.0)),
+    ("rng must be a seed, a numpy.random.Generator or None, got str",
+     lambda: TIGHT(np.eye(4), np.arange(4), np.eye(4), max_triples=2, rng="0")),
     ("score must be an array, got int", lambda: choose({0: X}, LABELS, score=lambda x, y: 1)),
 ]  # fmt: skip
 VALUES: list[tuple[str, Callable[[], object]]] = [
@@ -68,6 +89,33 @@ VALUES: list[tuple[str, Callable[[], object]]] = [
     ("gap must be finite and above 0, got 0", lambda: analysis.confidence_penalty_for_gap(0, 3)),
     ("confidence_penalty must be finite and at least 0, got -1",
      lambda: analysis.gap_for_confidence_penalty(-1, 3)),
+    ("features must have shape (rows, features), got (3,)", lambda: COLLAPSE(X[0], LABELS, 3)),
+    ("labels must have shape (3,), got (2,) [the rows of features]",
+     lambda: COLLAPSE(X, LABELS[:2], 3)),
+    ("labels must be in [0, 2) or ignore_index -100, got 2 at position (0,)",
+     lambda: APART(X, LABELS, 2)),
+    ("labels of each class must be there at least once, got 0.0 at position (3,)",
+     lambda: COLLAPSE(X, LABELS, 4)),
+    ("rows of features must not be 0, got 0.0 at position (0, 0)", lambda: APART(LINE, LABELS, 3)),
+    ("num_classes must be at least 2, got 1", lambda: COLLAPSE(X, LABELS * 0, 1)),
+    ("weight must have shape (3, 3), got (2, 3)", lambda: COLLAPSE(X, LABELS, 3, weight=X[:2])),
+    ("bias must have shape (3,), got (2,)", lambda: COLLAPSE(X, LABELS, 3, bias=E)),
+    ("cutoff must be finite and at least 0, got -1", lambda: COLLAPSE(X, LABELS, 3, cutoff=-1)),
+    ("scores must have shape (rows, classes), got (3,)",
+     lambda: STABLE(X[0], LABELS, from_logits=True)),
+    ("rows of scores must sum to 1, got 2.0 at position (0,)",
+     lambda: STABLE(2 * X, LABELS, from_logits=False)),
+    ("logits must have at least three classes, got (3, 2)", lambda: ERASE(X[:, :2], LABELS)),
+    ("samples must have shape (rows, augmentations), got (3,)", lambda: INFO(X[0])),
+    ("samples must differ between augmentations, got 0.0 at position ()", lambda: INFO(0 * X)),
+    ("weight must have shape (3, 3), got (3, 2)", lambda: PROJECT(X, X[:, :2], (0, 1, 2))),
+    ("weight must have shape (rows, features), got (3,)", lambda: PROJECT(X, X[0], (0, 1, 2))),
+    (f"classes must {THREE}, got (0, 1)", lambda: PROJECT(X, X, (0, 1))),
+    (f"classes must {THREE}, got (0, 1, 3)", lambda: PROJECT(X, X, (0, 1, 3))),
+    (f"triples must {THREE}, got (0, 1, 1)", lambda: TIGHT(X, LABELS, X, triples=[[0, 1, 1]])),
+    (f"triples must {THREE}, got (0, 1, 2.0)", lambda: TIGHT(X, LABELS, X, triples=[(0, 1, 2.0)])),
+    (f"triples must {THREE}, got none", lambda: TIGHT(X, LABELS, X, triples=[])),
+    (f"{ON_A_LINE}, got 0.0 at position (0,)", lambda: PROJECT(X, LINE, (0, 1, 2))),
     ("logits must have a class axis, got ()", lambda: choose(X[0, 0][()], LABELS)),
     (f"labels must have shape (3,), got (2,){ROWS}", lambda: choose(X, LABELS[:2])),
     ("labels must be in [0, 3) or ignore_index -100, got 3 at position (0,)",

@@ -4,6 +4,7 @@ import numpy as np
 
 from softtargets import analysis
 from tests.backends import Variant
+from tests.test_geometry import with_linalg
 
 X = np.array([[3.0, 1.0, -2.0], [0.0, 0.5, 4.0], [-1.5, 2.5, 2.0], [0.25, 0.0, 0.125]])
 
@@ -20,10 +21,20 @@ def use_all_of_analysis(backend: Variant) -> None:
     labels = backend.asarray([0, 2, 1])
     analysis.optimal_logits(labels, 0.25, num_classes=3, class_weight=prior, axis=0)
     x = backend.asarray(X, "float32")
-    labels, mask = backend.asarray([0, 2, 0, -100]), backend.asarray([True, False, True])
+    labels, mask = backend.asarray([0, 2, 1, -100]), backend.asarray([True, True, True])
     for words in ({"label_smoothing": 0.25}, {"class_mask": mask, "label_smoothing": 0.25}):
         analysis.loss_report(x, labels, **words)
     analysis.logit_gap(x, labels, class_mask=mask)
     analysis.choose_label_smoothing(x, labels, prior=prior)
     analysis.choose_label_smoothing(x, labels)
     analysis.choose_label_smoothing({0.0: x}, labels)
+    weight = backend.asarray(np.eye(3), "float32")
+    with with_linalg(backend):
+        analysis.neural_collapse(x, labels, 3, weight=weight, bias=prior)
+    analysis.class_separation(x, labels, 3)
+    for from_logits in (True, False):
+        analysis.stability(weight, backend.asarray([0, 1, 2]), from_logits=from_logits)
+    analysis.erasure_index(x, labels)
+    analysis.mutual_information(x)
+    analysis.penultimate_projection(x, weight, (0, 1, 2))
+    analysis.projection_tightness(x, labels, weight)
