@@ -101,6 +101,7 @@ def test_api_page_is_complete() -> None:
     for kind, name in re.findall(r"^ *\.\. auto(\w+):: ([\w.]+)", read(DOCS / "api.md"), re.M):
         if kind == "module":
             continue
+        name = name.removeprefix("softtargets.")
         owner = name if kind == "class" else owner
         documented.add(f"{owner}.{name}" if kind in ("method", "attribute") else name)
     assert documented == set(FUNCTIONS)

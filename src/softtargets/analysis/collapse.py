@@ -27,7 +27,7 @@ class NeuralCollapse(NamedTuple):
         The first half of NC2: standard deviation over mean of the distances of the class means
         from their centre.
     angle_deviation : array
-        The second half of NC2: the mean of |cos + 1/(K - 1)| over pairs of class means.
+        The second half of NC2: the mean of abs(cos + 1/(K - 1)) over pairs of class means.
     nc3 : array or None
         The distance between the weights and the class means, both centred and of norm 1.
     nc4 : array or None
@@ -64,9 +64,9 @@ def neural_collapse(
 
         Sw = sum_i (h_i - m_y)(h_i - m_y)' / N,    Sb = sum_k D_k D_k' / K
         NC1 = tr(Sw Sb^+) / K
-        NC2 = std |D_k| / mean |D_k|,  and the mean of |cos(D_j, D_k) + 1 / (K - 1)| over j != k
-        NC3 = || W / ||W|| - D / ||D|| ||  with centred weights W
-        NC4 = the fraction of rows with argmax(W h + b) = argmin_k |h - m_k|
+        NC2 = std(norm D_k) / mean(norm D_k),  and the mean of abs(cos(D_j, D_k) + 1 / (K - 1))
+        NC3 = norm(W / norm W - D / norm D)  with centred weights W
+        NC4 = the fraction of rows with argmax(W h + b) = argmin_k norm(h - m_k)
 
     Parameters
     ----------

@@ -204,7 +204,7 @@ def gap_under_weight_decay(
 
         log(K / s - K + 1)  with  s = e + K sqrt(n w h),  and 0 from s = 1 on
 
-    of the mean loss over n examples of each of K classes, plus w/2 ||W||^2 and h/2 ||H||^2 of the
+    of the mean loss over n examples of each of K classes, plus w/2 sum W^2 and h/2 sum H^2 of the
     weights W and of the features H, one column per example. Weight decay acts like more smoothing:
     s takes the place of e in :func:`optimal_logit_gap`.
 

@@ -28,10 +28,10 @@ def logit_gap(
     logits : array, real floating
         Scores of K classes along ``axis``.
     targets : array or Targets
-        Labels, distributions or :class:`Targets`; with several classes their logits are weighted
+        Labels, distributions or :class:`~softtargets.Targets`; with several classes their logits are weighted
         with their mass before smoothing.
     where, class_mask, ignore_index, axis
-        As for :func:`cross_entropy`.
+        As for :func:`~softtargets.cross_entropy`.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def logit_gap(
     Raises
     ------
     TypeError, ValueError
-        As :func:`cross_entropy`.
+        As :func:`~softtargets.cross_entropy`.
 
     Examples
     --------

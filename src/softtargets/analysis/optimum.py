@@ -27,13 +27,13 @@ def optimal_logits(
     Parameters
     ----------
     targets : array or Targets
-        Integer labels of shape ``(*rows,)``, distributions, or :class:`Targets`.
+        Integer labels of shape ``(*rows,)``, distributions, or :class:`~softtargets.Targets`.
     label_smoothing : number, 0-d array, or one value per row, default 0
         The fraction e, in [0, 1].
     num_classes : int, optional
         The number of classes K; needed for labels.
     prior, spread
-        As for :func:`smooth_labels`.
+        As for :func:`~softtargets.smooth_labels`.
     class_weight : array, optional
         Shape ``(K,)``, finite and at least 0.
     axis : int, default -1

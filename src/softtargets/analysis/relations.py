@@ -48,7 +48,7 @@ def smoothing_for_noise(
     -----
     It does not say how much smoothing makes the best model of noisy labels: published experiments
     and ours find more smoothing than this to be more accurate, and a correction of the loss to be
-    better still (:func:`noise_transition`).
+    better still (:func:`~softtargets.noise_transition`).
 
     Examples
     --------

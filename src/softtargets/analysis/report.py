@@ -106,7 +106,7 @@ def loss_report(
     ----------
     logits, targets, label_smoothing, prior, spread, class_weight, sample_weight, where, class_mask
     ignore_index, axis
-        As for :func:`cross_entropy`.
+        As for :func:`~softtargets.cross_entropy`.
 
     Returns
     -------
@@ -114,12 +114,12 @@ def loss_report(
         0-d arrays of the library and the device of ``logits``, float64 for float64 logits and
         float32 for others. Nothing is recorded for a gradient, and no device is waited for.
         ``loss``, ``minimum`` and ``excess`` have the denominator of the mean of
-        :func:`cross_entropy`; the others are means over rows with their sample weight.
+        :func:`~softtargets.cross_entropy`; the others are means over rows with their sample weight.
 
     Raises
     ------
     TypeError, ValueError
-        As :func:`cross_entropy`, and for top-k targets with a tail bucket, which has a mass that
+        As :func:`~softtargets.cross_entropy`, and for top-k targets with a tail bucket, which has a mass that
         belongs to no single class.
 
     Notes

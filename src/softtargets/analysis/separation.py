@@ -40,9 +40,9 @@ def class_separation(
 ) -> ClassSeparation:
     """Return how much of the angles between features is explained by classes.
 
-    With the mean c_k of the unit vectors h / |h| of class k,
+    With the mean c_k of the unit vectors h / norm(h) of class k,
 
-        within = 1 - mean_k |c_k|^2,    total = 1 - |mean_k c_k|^2,    R2 = 1 - within / total
+        within = 1 - mean_k norm(c_k)^2,  total = 1 - norm(mean_k c_k)^2,  R2 = 1 - within / total
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def stability(
 ) -> Array:
     """Return how alike the predictions for a class are: 1 if they are all the same.
 
-        S = 1 - mean over classes k of the mean over its rows of |p_i - mean of p over the class|^2
+        S = 1 - mean over classes of the mean over their rows of norm(p_i - mean p of the class)^2
 
     Parameters
     ----------
