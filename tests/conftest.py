@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import softtargets as st
-from softtargets.execution import threads
+from softtargets._array import threads
 from tests.backends import Variant, selected
 
 # Repeatable: the same examples in every run. --hypothesis-profile=explore looks further.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import softtargets as st
-from softtargets.execution import threads
+from softtargets._array import threads
 
 Y, WEIGHT, BIAS = np.ones((3, 4)), np.ones((5, 4)), np.zeros(5)
 LABELS = np.array([2, 0, 4])

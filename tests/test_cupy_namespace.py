@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 import softtargets as st
 from softtargets._array import kinds, traits
 from tests.backends import VARIANTS, Variant
+from tests.losses import use_all_losses
 from tests.strategies import KINDS, Call, calls
 from tests.test_builders import use_all_builders
 from tests.use_of_analysis import use_all_of_analysis
@@ -132,6 +133,7 @@ def work(variant: Variant) -> None:
 
     one()
     use_all_builders(variant)
+    use_all_losses(variant)
     use_all_of_analysis(variant)
     for kind in KINDS:
         settings(max_examples=15, phases=[Phase.generate])(

@@ -36,16 +36,6 @@ def test_gates(backend: Variant) -> None:
     assert_close(ops.gate(backend.xp, keep, like, 0.0, like), [[1.0, 2.0], [0.0, 0.0]], ulps=0)
 
 
-def test_totals(backend: Variant) -> None:
-    """A number, or one column, stands for as many equal entries as there are."""
-    matrix = backend.asarray([[1.0, 2.0, 4.0], [0.5, 0.0, 0.25]], "float32")
-    column = matrix[:, :1]
-    assert ops.total(backend.xp, 0.5, 3) == 1.5
-    assert ops.total(backend.xp, column, 1) is column
-    assert_close(ops.total(backend.xp, column, 3), [[3.0], [1.5]], ulps=0)
-    assert_close(ops.total(backend.xp, matrix, 3), [[7.0], [0.75]], ulps=0)
-
-
 def test_one_hot_masks(backend: Variant) -> None:
     """A mask of labels is true at the label of each row."""
     labels = backend.asarray([[2], [0]])
@@ -99,23 +89,6 @@ def test_amounts_as_columns(backend: Variant) -> None:
     like = backend.asarray([[1.0, 2.0]], "float32")
     assert_follows(ops.as_column(backend.xp, 0.5, like), like)
     assert ops.as_column(backend.xp, like, like) is like
-
-
-@pytest.mark.parametrize("shape", [(1, 9000), (1, 20_000), (2, 9000), (1, 3), (3, 0)])
-def test_row_sums(backend: Variant, shape: tuple[int, int], rng: np.random.Generator) -> None:
-    """Rows are added up, a single long one in pieces."""
-    data = rng.integers(-8, 9, shape) / 4  # every partial sum is exact
-    sums = ops.row_sums(backend.xp, backend.asarray(data, "float32"))
-    assert_close(sums, data.sum(axis=1, keepdims=True), ulps=0)
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13])
-def test_sums_in_a_fixed_order(backend: Variant, size: int, rng: np.random.Generator) -> None:
-    """Halves are added in one order that gives the same bits on every backend."""
-    data = rng.random((2, size)).astype(np.float32)
-    ours = ops.ordered_sums(backend.xp, backend.asarray(data))
-    assert_same_bits(ours, backend.asarray(backend.to_numpy(ops.ordered_sums(np, data))))
-    assert_close(ours, data.astype(np.float64).sum(axis=1, keepdims=True), ulps=4)
 
 
 def test_quotients_are_rounded_once(backend: Variant, rng: np.random.Generator) -> None:

@@ -13,6 +13,7 @@ from softtargets._array import loops, memory, operations
 from softtargets.execution import shared
 from softtargets.losses.problem import make_problem
 from softtargets.softmax import kernel
+from softtargets.softmax.state import Penalties
 from softtargets.targets.rows import Known, Rows, Vector
 from tests.backends import Variant, assert_close, assert_same_bits
 
@@ -76,6 +77,27 @@ def test_arithmetic_in_place(backend: Variant) -> None:
     assert_close(own, 2 * np.exp([[0.0, 1.0], [1.0, 2.0]]) + [[1.0], [2.0]], ulps=2)
     assert memory.matmul(xp, x, x, own) is own
     assert_close(own, before @ before, ulps=0)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 2**15])
+def test_a_multiple_is_added(
+    backend: Variant, piece: int, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    """Multiples of one row, or of a row each, are added, in pieces where one may write."""
+    monkeypatch.setattr(memory, "OWN_PIECE", piece)
+    # Multiples of 1/4: nothing is rounded.
+    data, column, more = (rng.integers(-8, 9, shape) / 4 for shape in ((5, 3), (5, 1), (5, 3)))
+    x = backend.asarray(data, "float32")
+    for factor in (0.5, column[:1], column):
+        given = factor if isinstance(factor, float) else backend.asarray(factor, "float32")
+        for rows in (more[:1], more):
+            vector, want = backend.asarray(rows, "float32"), data + factor * rows
+            assert_close(memory.added_multiple(x, given, vector, own=False), want, ulps=0)
+            if backend.backend.writable:
+                own = backend.xp.zeros_like(x) + x
+                assert memory.added_multiple(own, given, vector, own=True) is own
+                assert_close(own, want, ulps=0)
+    assert_close(x, data, ulps=0)
 
 
 def test_who_has_a_loop(backend: Variant) -> None:
@@ -143,7 +165,7 @@ def test_the_same_exponentials_again(backend: Variant, kind: str) -> None:
             backend.asarray([[3, 4]] * 6), backend.asarray([[0.5, 0.25]] * 6), 70, tail="bucket"
         )
         problem = make_problem(problem.logits, best)
-    xp, rows, penalties = problem.xp, problem.rows, problem.penalties._replace(z_loss=0.1)
+    xp, rows, penalties = problem.xp, problem.rows, Penalties(z_loss=0.1)
     if kind == "entropy":
         penalties = penalties._replace(confidence_penalty=0.2)
     moments = 1 if penalties.uses_entropy else 0
@@ -164,38 +186,6 @@ def test_the_same_exponentials_again(backend: Variant, kind: str) -> None:
         assert_same_bits(kernel.gradient(xp, again, rows, penalties, 0.5), want)
 
 
-def test_weighted_sums(backend: Variant) -> None:
-    """Sums of products take 0 * inf for 0, and nothing else: nan stays, inf stays."""
-    weight = matrix(backend, [0.0, 1.0, 2.0])
-    for values, want in (
-        ([[1.0, 2.0, 3.0]], 8.0),
-        ([[INF, 2.0, 3.0]], 8.0),
-        ([[-INF, 2.0, 3.0]], 8.0),
-        ([[INF, -INF, 3.0]], -INF),
-        ([[1.0, math.nan, 3.0]], math.nan),
-        ([[math.nan, 2.0, 3.0]], math.nan),
-        ([[0.0, INF, -INF]], math.nan),
-    ):
-        with np.errstate(invalid="ignore"):
-            found = operations.weighted_sums(backend.xp, weight, matrix(backend, *values))
-            assert_close(found, [[want]], ulps=0)
-    rows = matrix(backend, [0.0, 1.0, 2.0], [1.0, 0.0, 0.5])
-    values = matrix(backend, [-INF, 2.0, 3.0], [1.0, -INF, 3.0])
-    with np.errstate(invalid="ignore"):
-        assert_close(operations.weighted_sums(backend.xp, rows, values), [[8.0], [2.5]], ulps=0)
-
-
-@pytest.mark.parametrize("classes", [1, 2, 3, 17, 63, 64, 65, 1000])
-def test_row_sums_of_any_layout(classes: int, rng: np.random.Generator) -> None:
-    """NumPy's sums along rows that lie in columns are as accurate as those of rows in rows."""
-    data = (1 + rng.random((5, classes))).astype(np.float32)
-    exact = data.astype(np.float64).sum(axis=1, keepdims=True)
-    for given in (data, np.asfortranarray(data), np.repeat(data, 2, axis=1)[:, ::2]):
-        before = given.copy()
-        assert_close(operations.row_sums(np, given), exact, ulps=8)
-        np.testing.assert_array_equal(given, before)
-
-
 def test_entries_at_labels_of_any_layout(rng: np.random.Generator) -> None:
     """NumPy's entries at labels are found, and added to, in rows, in columns and with gaps."""
     data, labels = rng.random((5, 4)), np.asarray([[3, 3], [0, 1], [2, 0], [1, 1], [3, 2]])
@@ -208,17 +198,6 @@ def test_entries_at_labels_of_any_layout(rng: np.random.Generator) -> None:
         made = operations.add_at(np, given, labels, amounts)
         assert made is given
         assert_close(made, want, ulps=2)
-
-
-def test_sums_in_pieces(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sums that are made for some rows at a time have the bits of those made at once."""
-    data = rng.random((11, 37)).astype(np.float32)
-    whole = operations.ordered_sums(np, data)
-    for entries in (1, 37, 100, 5 * 37):
-        monkeypatch.setattr(operations, "_ENTRIES", entries)
-        assert_same_bits(operations.ordered_sums(np, data), whole)
-        assert operations.ordered_sums(np, data[:, :0]).shape == (11, 0)
-        assert operations.ordered_sums(np, data[0]).shape == (1,)
 
 
 def test_what_is_known_beforehand(backend: Variant) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import softtargets as st
-from softtargets.execution import threads
+from softtargets._array import threads
 from tests.backends import assert_same_bits
 from tests.test_threads import CASES, loss_of, results_of, script, small_blocks
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import softtargets as st
-from softtargets.execution import plan, threads
+from softtargets._array import threads
+from softtargets.execution import plan
 from tests.backends import assert_same_bits
 
 BOTH = st.value_and_grad(st.cross_entropy)

@@ -10,10 +10,18 @@ Everything follows ``logits``: the result has their library and their device.
 """
 
 from softtargets import analysis
-from softtargets.execution.threads import get_num_threads, set_num_threads
+from softtargets._array.threads import get_num_threads, set_num_threads
+from softtargets.losses.binary_cross_entropy import binary_cross_entropy
 from softtargets.losses.cross_entropy import cross_entropy
+from softtargets.losses.distillation import distillation
+from softtargets.losses.divergences import js_divergence, kl_divergence
+from softtargets.losses.focus import focal_loss, poly_loss
+from softtargets.losses.generalized import generalized_smoothing
 from softtargets.losses.gradients import value_and_grad
+from softtargets.losses.hessians import value_grad_hessian
 from softtargets.losses.linear_cross_entropy import linear_cross_entropy
+from softtargets.losses.margins import margin_smoothing, max_suppression
+from softtargets.losses.noise import backward_correction, forward_correction
 from softtargets.losses.softmax_state import SoftmaxState
 from softtargets.targets.conventions import convert_smoothing
 from softtargets.targets.counts import prior_from_counts, transition_from_confusion
@@ -35,21 +43,33 @@ __all__ = [
     "SoftmaxState",
     "Targets",
     "analysis",
+    "backward_correction",
+    "binary_cross_entropy",
     "convert_smoothing",
     "cross_entropy",
     "cutmix",
+    "distillation",
+    "focal_loss",
+    "forward_correction",
+    "generalized_smoothing",
     "get_num_threads",
+    "js_divergence",
+    "kl_divergence",
     "linear_cross_entropy",
     "linear_warmup",
+    "margin_smoothing",
+    "max_suppression",
     "mix",
     "mixup",
     "neighbour_kernel",
     "noise_transition",
     "one_hot",
+    "poly_loss",
     "prior_from_counts",
     "prior_from_similarity",
     "set_num_threads",
     "smooth_labels",
     "transition_from_confusion",
     "value_and_grad",
+    "value_grad_hessian",
 ]

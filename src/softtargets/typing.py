@@ -14,11 +14,13 @@ Spread = Literal["all", "others"]
 Tail = Literal["bucket", "drop", "renormalize"]
 Pairing = Literal["permutation", "flip", "roll"]
 Noise = Literal["symmetric", "pair"]
+Direction = Literal["forward", "reverse"]
 Unit = Literal["batch", "pair", "row"]
 
 __all__ = [
     "Amount",
     "Array",
+    "Direction",
     "Namespace",
     "Noise",
     "Pairing",

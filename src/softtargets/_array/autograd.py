@@ -12,6 +12,11 @@ from softtargets.typing import Array
 Recording = Literal["nothing", "first", "all"]
 
 
+def may_be_recorded(array: Array) -> bool:
+    """Whether ``array`` is of the library that records operations while they run."""
+    return is_torch(array)
+
+
 def recording(inputs: tuple[Array, ...], others: Any) -> Recording:
     """Return what is recorded of a call with ``inputs`` and ``others`` while it runs.
 

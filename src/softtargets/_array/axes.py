@@ -42,8 +42,13 @@ def row_shape(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (*shape[:axis], *shape[axis + 1 :])
 
 
-def to_rows(xp: Namespace, array: Array, axis: int) -> Array:
-    """Return ``array`` as a matrix of rows x classes; a class axis in the middle is copied."""
+def to_rows(xp: Namespace, array: Array, axis: int | None) -> Array:
+    """Return ``array`` as a matrix of rows x classes; a class axis in the middle is copied.
+
+    Without a class axis every entry is a row.
+    """
+    if axis is None:
+        return xp.reshape(array, (-1, 1))
     if array.ndim == 2 and axis == 1:
         return array
     if axis != array.ndim - 1:
@@ -61,8 +66,10 @@ def in_rows(xp: Namespace, matrix: Array) -> Array:
     return xp.reshape(xp.reshape(matrix, (-1,)), matrix.shape)
 
 
-def from_rows(xp: Namespace, matrix: Array, shape: tuple[int, ...], axis: int) -> Array:
+def from_rows(xp: Namespace, matrix: Array, shape: tuple[int, ...], axis: int | None) -> Array:
     """Undo :func:`to_rows` for an array of ``shape`` with its class axis at ``axis``."""
+    if axis is None:
+        return xp.reshape(matrix, shape)
     if len(shape) == 2 and axis == 1:
         return matrix
     array = xp.reshape(matrix, (*row_shape(shape, axis), shape[axis]))

@@ -1,6 +1,7 @@
 """Checks of arguments. Shapes, dtypes and options always; values only where looking is free."""
 
 import math
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -9,7 +10,6 @@ import numpy as np
 from softtargets._array import errors
 from softtargets._array.axes import check_known
 from softtargets._array.dtypes import (
-    EPSILON,
     FLOATING,
     INTEGER,
     check_floating,
@@ -100,18 +100,22 @@ def check_fraction(
     like: Array,
     like_name: str,
     shapes: Collection[tuple[int, ...]],
+    *,
+    signed: bool = False,
 ) -> Amount:
     """Return ``value``, a number in [0, 1] or a float array of one of the ``shapes`` with such
-    entries.
+    entries. If ``signed`` they may be negative too.
     """
-    rule = "be in [0, 1]"
+    rule = "be finite and at most 1" if signed else "be in [0, 1]"
+    lowest = -sys.float_info.max if signed else 0
     if is_number(value):
-        if not 0 <= value <= 1:
+        if not lowest <= value <= 1:
             errors.bad_value(argument, rule, value)
         return float(value)
     _check_amount_array(xp, value, argument, like, like_name, shapes)
     if may_look(value):
-        check_values(xp, value, argument, rule, ~((value >= 0) & (value <= 1)))
+        low = xp.isfinite(value) if signed else value >= 0
+        check_values(xp, value, argument, rule, ~(low & (value <= 1)))
     return promote(xp, value)
 
 
@@ -178,23 +182,6 @@ def check_class_vector(
     return promote(xp, value)
 
 
-def check_distributions(
-    xp: Namespace, q: Array, argument: str, where: Array | None = None, prefix: str = "rows of "
-) -> None:
-    """Raise if entries are negative or the last axis does not sum to 1, if looking is free."""
-    if not may_look(q):
-        return
-    tolerance = EPSILON[dtype_name(q)] ** 0.5
-    sums = xp.sum(promote(xp, q), axis=-1)
-    off = ~((xp.abs(sums - 1) <= tolerance) & (xp.min(q, axis=-1) >= 0))
-    off = off if where is None else off & where
-    if look(xp.any(off)) is False:
-        return  # without a temporary of the size of q
-    kept = xp.asarray(True) if where is None else where[..., None]
-    check_values(xp, q, argument, "be finite and at least 0", kept & ~((q >= 0) & xp.isfinite(q)))
-    check_values(xp, sums, f"{prefix}{argument}", "sum to 1", off)
-
-
 def _label_rule(num_classes: int, ignore_index: int) -> str:
     rule = f"be in [0, {num_classes})"
     if 0 <= ignore_index < num_classes:
@@ -207,7 +194,8 @@ def _all_inside(xp: Namespace, index: Array, num_classes: int) -> bool:
     if not may_look(index) or 0 in index.shape:
         return False
     if is_numpy(index):
-        return bool(index.view(np.uint64).max() < num_classes)  # where -1 is far out of range
+        # Where -1 is far out of range.
+        return bool(np.maximum.reduce(index.view(np.uint64), axis=None) < num_classes)
     # What comes of constants may still be unknown in traced code.
     return look((xp.min(index) >= 0) & (xp.max(index) < num_classes)) is True
 

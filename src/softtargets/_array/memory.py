@@ -4,11 +4,14 @@
 """
 
 from softtargets._array.kinds import is_torch
+from softtargets._array.namespaces import is_number
 from softtargets._array.traits import may_look, may_write
 from softtargets.typing import Amount, Array, Namespace
 
 #: Entries of a piece of a product that is added to a total, on the host and on a device.
 HOST_PIECE, DEVICE_PIECE = 2**22, 2**26
+#: Entries of a piece of a product that is added to a block: it stays in the first caches.
+OWN_PIECE = 2**15
 
 
 def subtract(xp: Namespace, values: Array, column: Array, out: Array | None) -> Array:
@@ -34,6 +37,21 @@ def added(values: Array, more: Amount, *, own: bool) -> Array:
     if not own:
         return values + more
     values += more
+    return values
+
+
+def added_multiple(values: Array, factor: Amount, more: Array, *, own: bool) -> Array:
+    """Return ``values + factor * more``; if ``values`` are the caller's ``own``, the product exists
+    some rows at a time. A factor is a number or has one row, or one row for each of ``values``.
+    """
+    rows, classes = values.shape
+    step = max(1, OWN_PIECE // max(1, classes))
+    if not own or more.shape[0] != rows or rows <= step:
+        return added(values, factor * more, own=own)
+    single = is_number(factor) or factor.shape[0] == 1
+    for start in range(0, rows, step):
+        some = slice(start, start + step)
+        values[some, :] += (factor if single else factor[some, :]) * more[some, :]
     return values
 
 

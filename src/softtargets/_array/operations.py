@@ -4,7 +4,6 @@ Matrices are rows x classes; labels are rows x (labels of a row).
 """
 
 import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,18 +11,12 @@ from array_api_extra import at
 
 from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import beside, is_number
-from softtargets._array.traits import is_eager, look, may_look, may_write
+from softtargets._array.traits import is_eager, may_write
 from softtargets.typing import Amount, Array, Namespace
 
-#: Entries of a piece of a long sum.
-_PIECE = 2**12
-#: Entries of the rows whose targets are added up at a time.
-_ENTRIES = 2**20
 #: Up to so many classes a block of rows lies class after class on the host: a reduction along a
 #: short row costs more than a transpose.
 CLASS_MAJOR = 64
-#: Classes that are added one after the other in such a block.
-_STRAND = 16
 
 
 def product(xp: Namespace, weight: Amount, values: Array) -> Array:
@@ -54,105 +47,6 @@ def gate(
     if is_number(amount):
         amount = xp.asarray(float(amount), dtype=like.dtype, **beside(like))
     return xp.where(keep, amount, otherwise)
-
-
-def row_sums(xp: Namespace, matrix: Array) -> Array:
-    """Return the sum of each row as a column, the same bits for any number of threads and rows.
-
-    Torch cuts the sum of a single long row by thread; short rows, summed in turn, it does not cut.
-    """
-    if is_numpy(matrix):
-        return _host_sums(matrix)
-    # Sizes are not looked at in traced code, where they would become constants.
-    if not is_eager(matrix) or matrix.shape[0] != 1 or matrix.shape[1] <= 2 * _PIECE:
-        return xp.sum(matrix, axis=1, keepdims=True)
-    return _sum_of_row(xp, matrix)
-
-
-def column_sum(xp: Namespace, column: Array) -> Array:
-    """Return the sum of a column as a 0-d array, the same bits for any number of threads."""
-    if is_numpy(column):
-        if column.shape[0] <= 2 * _PIECE:
-            return column.sum()
-        # In pieces: NumPy 2.0 adds up what fits its buffer, then those sums one after the other.
-        return _sum_of_row(xp, column.reshape((1, -1)))[0, 0]
-    return row_sums(xp, xp.reshape(column, (1, -1)))[0, 0]
-
-
-def _sum_of_row(xp: Namespace, row: Array) -> Array:
-    """Return the sum of one long row as a 1 x 1 matrix, added in pieces of a fixed size."""
-    classes = row.shape[1]
-    cut = classes - classes % _PIECE
-    pieces = xp.sum(xp.reshape(row[:, :cut], (-1, _PIECE)), axis=1)
-    rest = xp.sum(row[:, cut:], axis=1, keepdims=True)
-    return row_sums(xp, xp.concat([pieces[None, :], rest], axis=1))
-
-
-def _host_sums(matrix: Array) -> Array:
-    """Return the sum of each row of a NumPy matrix as a column.
-
-    Along rows that lie in memory one after the other NumPy adds in several strands. Across columns
-    it adds one after the other, so they are taken a few at a time to be as accurate.
-    """
-    classes = matrix.shape[1]
-    if matrix.flags.c_contiguous or not _STRAND < classes <= CLASS_MAJOR:
-        return np.add.reduce(matrix, axis=1, keepdims=True)
-    starts = range(0, classes, _STRAND)
-    parts = [np.add.reduce(matrix[:, i : i + _STRAND], axis=1, keepdims=True) for i in starts]
-    return functools.reduce(np.add, parts)
-
-
-def weighted_sums(xp: Namespace, weight: Array, values: Array) -> Array:
-    """Return the sum of each row of ``weight * values`` as a column, with 0 * inf = 0."""
-    if may_look(values):
-        # Three passes less; what would be 0 * inf shows as nan.
-        sums = row_sums(xp, weight * values)
-        if look(xp.any(xp.isnan(sums))) is False:
-            return sums
-    return row_sums(xp, product(xp, weight, values))
-
-
-def total(xp: Namespace, amount: Amount, count: int) -> Amount:
-    """Return the sum over the entries of each row; a number stands for ``count`` equal entries."""
-    if is_number(amount):
-        return amount * count
-    if amount.shape[1] == 1:
-        return amount if count == 1 else amount * count
-    return ordered_sums(xp, amount)
-
-
-def by_pieces(
-    xp: Namespace, function: Callable[[slice], Array], rows: int, classes: int, like: Array
-) -> Array:
-    """Return ``function`` of all rows, found for some at a time: it needs memory for those only.
-
-    So it is for NumPy arrays like ``like``; any others have no block of rows to spare.
-    """
-    step = max(1, _ENTRIES // max(1, classes))
-    if not is_numpy(like) or rows <= step:
-        return function(slice(None))
-    return xp.concat([function(slice(i, i + step)) for i in range(0, rows, step)])
-
-
-def ordered_sums(xp: Namespace, matrix: Array) -> Array:
-    """Return the sum along the last axis, which stays, added in halves.
-
-    Every library adds in an order of its own; this gives the same bits on all.
-    """
-    if matrix.ndim != 2 or not is_numpy(matrix):
-        return _in_halves(xp, matrix)
-    rows, classes = matrix.shape
-    return by_pieces(xp, lambda some: _in_halves(xp, matrix[some, :]), rows, classes, matrix)
-
-
-def _in_halves(xp: Namespace, matrix: Array) -> Array:
-    while matrix.shape[-1] > 1:
-        half = matrix.shape[-1] // 2
-        odd = matrix[..., 2 * half :]
-        matrix = matrix[..., :half] + matrix[..., half : 2 * half]
-        if odd.shape[-1]:
-            matrix = xp.concat([matrix, odd], axis=-1)
-    return matrix
 
 
 def quotient(xp: Namespace, dividend: Amount, divisor: Amount) -> Amount:
@@ -206,11 +100,23 @@ def _few_starts(count: int, step: int) -> Array:
     return np.arange(0, count * step, step)[:, None]
 
 
-def extremes(xp: Namespace, array: Array) -> tuple[Array, Array]:
-    """Return the smallest and the largest entry."""
-    if is_numpy(array):
-        return array.min(), array.max()
-    return xp.min(array), xp.max(array)
+def row_maxima(xp: Namespace, matrix: Array) -> Array:
+    """Return the largest entry of each row as a column."""
+    if is_numpy(matrix):
+        return np.maximum.reduce(matrix, axis=1, keepdims=True)
+    return xp.max(matrix, axis=1, keepdims=True)
+
+
+def extremes(xp: Namespace, column: Array) -> tuple[Array, Array]:
+    """Return the smallest and the largest entry of a column, or bounds of them."""
+    if is_numpy(column):
+        # The root of the sum of squares is no bound where that is inf or nan.
+        squares = np.dot(column.reshape(-1), column.reshape(-1))
+        if squares < np.inf:
+            bound = 1 + squares
+            return -bound, bound
+        return column.min(), column.max()
+    return xp.min(column), xp.max(column)
 
 
 def pick(xp: Namespace, matrix: Array, labels: Array) -> Array:
@@ -243,8 +149,10 @@ def column(amount: Amount, j: int) -> Amount:
 
 def add_at(xp: Namespace, matrix: Array, labels: Array, amount: Amount) -> Array:
     """Return ``matrix`` with ``amount`` added at ``labels``; a label named twice counts twice."""
-    rows = xp.arange(matrix.shape[0], **beside(matrix)) if may_write(matrix) else None
     flat = _flat(matrix, labels)
+    rows = None
+    if flat is None and may_write(matrix):
+        rows = xp.arange(matrix.shape[0], **beside(matrix))
     for j in range(labels.shape[1]):
         part = column(amount, j)
         if flat is not None:
@@ -261,5 +169,7 @@ def add_at(xp: Namespace, matrix: Array, labels: Array, amount: Amount) -> Array
 def as_column(xp: Namespace, amount: Amount, like: Array) -> Array:
     """Return an amount as an array that broadcasts against the rows of ``like``."""
     if is_number(amount):
+        if is_numpy(like):
+            return like.dtype.type(amount)  # as good as an array, and made at once
         return xp.asarray(float(amount), dtype=like.dtype, **beside(like))
     return amount

@@ -1,6 +1,6 @@
 """The arrays in arguments: in values made of dataclasses, tuples and dicts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -19,21 +19,23 @@ def arrays_in(value: Any) -> list[Array]:
 
 
 def _collect(value: Any, found: list[Array]) -> None:
-    if type(value) in _PLAIN:
+    kind = type(value)
+    if kind in _PLAIN:
         return
+    parts: Iterable[Any]
     if isinstance(value, dict):
-        for part in value.values():
-            if type(part) not in _PLAIN:
-                _collect(part, found)
+        parts = value.values()
     elif isinstance(value, tuple):
-        for part in value:
-            if type(part) not in _PLAIN:
-                _collect(part, found)
-    elif is_array(value):
-        found.append(value)
-    elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            _collect(getattr(value, field.name), found)
+        parts = value
+    elif is_dataclass(kind):
+        parts = [getattr(value, name) for name in kind.__dataclass_fields__]
+    else:
+        if is_array(value):
+            found.append(value)
+        return
+    for part in parts:
+        if type(part) not in _PLAIN:
+            _collect(part, found)
 
 
 def with_arrays(value: Any, convert: Callable[[Array], Array]) -> Any:

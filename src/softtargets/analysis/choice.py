@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from softtargets._array import errors
-from softtargets._array.checks import check_distributions, check_shape
+from softtargets._array.checks import check_shape
+from softtargets._array.distributions import check_distributions
 from softtargets._array.dtypes import check_floating
 from softtargets._array.namespaces import check_follows
 from softtargets._array.operations import lookup

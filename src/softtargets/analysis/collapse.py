@@ -113,8 +113,9 @@ def neural_collapse(
     means; with unequal classes that of the rows would differ. With K > d + 1 no regular simplex
     exists, and NC2 cannot reach 0.
 
-    Uses the singular value decomposition of the K x d matrix of class means; Dask holds that matrix
-    in one piece.
+    The singular value decomposition of the K x d matrix of class means is that of the library: it
+    needs the extension ``linalg`` of the standard, may wait for a device, and Dask holds that
+    matrix in one piece.
 
     Examples
     --------

@@ -28,8 +28,8 @@ def logit_gap(
     logits : array, real floating
         Scores of K classes along ``axis``.
     targets : array or Targets
-        Labels, distributions or :class:`~softtargets.Targets`; with several classes their logits are weighted
-        with their mass before smoothing.
+        Labels, distributions or :class:`~softtargets.Targets`; with several classes their logits
+        are weighted with their mass before smoothing.
     where, class_mask, ignore_index, axis
         As for :func:`~softtargets.cross_entropy`.
 
@@ -67,4 +67,4 @@ def logit_gap(
             x = xp.where(rows.kept, x, 0.0)
         # Relative to the largest: gaps do not depend on what all logits have in common.
         found = gaps(xp, rows, x - xp.max(x, axis=1, keepdims=True), rows.allowed)
-    return xp.reshape(found, row_shape(tuple(logits.shape), problem.axis))
+    return xp.reshape(found, row_shape(tuple(logits.shape), axis % logits.ndim))

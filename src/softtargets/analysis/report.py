@@ -13,9 +13,9 @@ from softtargets.analysis.rows import (
     mass_at,
     minimal_losses,
     optimal_gaps,
-    stand_in,
 )
 from softtargets.constants import IGNORE_INDEX
+from softtargets.losses.arguments import stand_in
 from softtargets.losses.problem import Problem, make_problem
 from softtargets.softmax.kernel import forward
 from softtargets.softmax.state import Penalties
@@ -119,8 +119,8 @@ def loss_report(
     Raises
     ------
     TypeError, ValueError
-        As :func:`~softtargets.cross_entropy`, and for top-k targets with a tail bucket, which has a mass that
-        belongs to no single class.
+        As :func:`~softtargets.cross_entropy`, and for top-k targets with a tail bucket, which has a
+        mass that belongs to no single class.
 
     Notes
     -----
@@ -167,7 +167,7 @@ def _numbers(logits: Array, targets: Array | Targets, options: dict[str, Any]) -
     plain = make_problem(logits, before_smoothing(targets), **places)
     refuse_bucket(problem.rows)
     xp, base, mean = problem.xp, plain.rows, plain.reducer.value
-    like = stand_in(xp, problem.matrix, problem.dtype)
+    like = stand_in(xp, problem.matrix, problem.matrix.shape[1], problem.dtype)
     losses, hard, hits, found = _columns(problem, base)
     with quiet(xp):
         loss = problem.reducer.value(losses)

@@ -4,10 +4,11 @@ A row with the base target q0 (of mass M, before smoothing and class weights) an
 gap (<q0, x> - M mean x) K / (K - 1): for a label its logit less the mean of the others.
 """
 
-from softtargets._array.namespaces import beside, is_number
-from softtargets._array.operations import as_column, log_of, pick, row_sums, total
-from softtargets.targets.measures import dense_blocks, row_entropies, times_log
-from softtargets.targets.rows import Rows
+from softtargets._array.namespaces import is_number
+from softtargets._array.operations import as_column, log_of, pick
+from softtargets._array.sums import row_sums, total
+from softtargets.targets.measures import row_blocks, row_entropies
+from softtargets.targets.rows import Rows, log_or_zero
 from softtargets.targets.value import Targets
 from softtargets.typing import Amount, Array, Namespace
 
@@ -17,15 +18,10 @@ def before_smoothing(targets: Array | Targets) -> Array | Targets:
     return targets._before_smoothing() if isinstance(targets, Targets) else targets
 
 
-def stand_in(xp: Namespace, matrix: Array, dtype: object) -> Array:
-    """Return zeros of the shape of a matrix, held as one number."""
-    zero = xp.zeros((1, 1), dtype=dtype, **beside(matrix))
-    return xp.broadcast_to(zero, tuple(matrix.shape))
-
-
 def minimal_losses(xp: Namespace, rows: Rows, like: Array) -> Array:
     """Return the smallest loss of each row, A log A - sum a log a, as a column."""
-    return times_log(xp, as_column(xp, rows.mass, like)) + row_entropies(xp, rows, like)
+    mass = as_column(xp, rows.mass, like)
+    return mass * log_or_zero(xp, mass) + row_entropies(xp, rows, like)
 
 
 def gaps(xp: Namespace, base: Rows, logits: Array, allowed: Array | None) -> Array:
@@ -47,15 +43,16 @@ def _factor(xp: Namespace, count: Amount) -> Amount:
 
 def optimal_gaps(xp: Namespace, rows: Rows, base: Rows, like: Array) -> Array:
     """Return the gap of each row, times M, where its loss is smallest; 0 for rows without mass."""
-    masses = rows.two_masses(like)
+    masses = rows.two_masses()
     if masses is not None and like.shape[1] > 1:
         mass = as_column(xp, base.mass, like)
         own, other = (xp.where(mass == 0, 1.0, as_column(xp, m, like)) for m in masses)
         found = mass * (log_of(xp, own) - log_of(xp, other))
         return xp.broadcast_to(found, (like.shape[0], 1))
     blocks = []
-    for block, a in dense_blocks(xp, rows, like):
+    for block in row_blocks(like):
         part = base[block]
+        a, _ = rows[block].dense(xp, like[block, :])
         # The logits of rows without mass are equal: no infinities to multiply by 0.
         a = xp.where(as_column(xp, part.mass, like) == 0, 1.0, a)
         allowed = None if rows.allowed is None else rows[block].allowed

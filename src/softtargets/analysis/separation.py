@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from softtargets._array import errors
-from softtargets._array.checks import check_count, check_distributions, check_values
+from softtargets._array.checks import check_count, check_values
+from softtargets._array.distributions import check_distributions
 from softtargets._array.traits import may_look, quiet
 from softtargets.analysis.groups import check_matrix, group
 from softtargets.constants import IGNORE_INDEX

@@ -16,7 +16,7 @@ from softtargets._array.trees import with_arrays
 from softtargets.execution.products import Gradients, Products
 from softtargets.execution.run import Work, row_losses, row_losses_and_gradient
 from softtargets.execution.shared import split, with_known
-from softtargets.softmax.state import Penalties
+from softtargets.softmax.loss import RowLoss
 from softtargets.targets.rows import Rows
 from softtargets.typing import Amount, Array, Namespace
 
@@ -34,7 +34,7 @@ class Linear(NamedTuple):
     bias: Array | None
     rows: Rows
     dtype: object
-    penalties: Penalties
+    loss: RowLoss
     block_bytes: int | None = None
     expression: bool = False
 
@@ -90,13 +90,13 @@ class _Blocks:
 
     def work(self, features: Array, rows: Rows, block: slice) -> Work:
         """Return what the kernel is run on, with the logits in memory of this object."""
-        xp, _, _, bias, _, dtype, penalties, _, expression = self.linear
+        xp, _, _, bias, _, dtype, loss, _, expression = self.linear
         out = None if self.memory is None else self.memory[: features.shape[0], :]
         x = matmul(xp, features, self.transposed, out)
         if bias is not None:
             x = added(x, bias, own=out is not None)
         rows = with_known(xp, rows, self.shared, features, block)
-        return Work(xp, x, rows, dtype, penalties, expression)
+        return Work(xp, x, rows, dtype, loss, expression)
 
 
 def linear_losses(linear: Linear) -> Array:

@@ -37,13 +37,13 @@ def make_plan(matrix: Array) -> Plan | None:
     if not may_write(matrix):
         return None
     count, classes = matrix.shape
-    entries = HOST_ENTRIES if may_look(matrix) else DEVICE_ENTRIES
-    if count * classes <= entries:
+    size, host = count * classes, is_numpy(matrix)
+    entries = HOST_ENTRIES if host or may_look(matrix) else DEVICE_ENTRIES
+    if size <= entries:
         blocks = [slice(0, count)]
     else:
         # At least two rows each: NumPy adds a single turned row in another order.
-        pieces = max(1, min(count // 2, math.ceil(count * classes / entries)))
+        pieces = max(1, min(count // 2, math.ceil(size / entries)))
         bounds = [i * count // pieces for i in range(pieces + 1)]
         blocks = [slice(*pair) for pair in itertools.pairwise(bounds)]
-    turned = is_numpy(matrix) and classes <= CLASS_MAJOR and count * classes >= TURNED
-    return Plan(blocks, turned, is_numpy(matrix))
+    return Plan(blocks, host and classes <= CLASS_MAJOR and size >= TURNED, host)

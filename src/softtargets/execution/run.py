@@ -5,19 +5,18 @@ need; exp in place; sum; and for the gradient scale in place, subtract the targe
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from softtargets._array import threads
 from softtargets._array.axes import in_rows
 from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import beside
 from softtargets._array.traits import quiet
 from softtargets._array.trees import arrays_in
-from softtargets.execution import threads
 from softtargets.execution.plan import Plan, make_plan
-from softtargets.softmax.kernel import again, forward, gradient
-from softtargets.softmax.state import Penalties, RowState
+from softtargets.softmax.loss import Curved, RowLoss
 from softtargets.targets.rows import Rows
 from softtargets.typing import Amount, Array, Namespace
 
@@ -29,7 +28,7 @@ class Work(NamedTuple):
     matrix: Array
     rows: Rows
     dtype: object
-    penalties: Penalties
+    loss: RowLoss
     #: One expression that autograd can differentiate, whatever the arrays would allow.
     expression: bool = False
 
@@ -37,11 +36,6 @@ class Work(NamedTuple):
     def plan(self) -> Plan | None:
         """How the matrix is cut into blocks, None for one expression."""
         return None if self.expression else make_plan(self.matrix)
-
-    @property
-    def moments(self) -> int:
-        """How many moments of the logits the loss needs."""
-        return 1 if self.penalties.uses_entropy else 0
 
 
 def row_losses(work: Work) -> Array:
@@ -52,8 +46,8 @@ def row_losses(work: Work) -> Array:
     xp = work.xp
     with quiet(xp):
         x = in_rows(xp, xp.astype(work.matrix, work.dtype, copy=False))
-        done = forward(xp, x, work.rows, moments=work.moments)
-        return done.state.row_loss(work.penalties)
+        done = work.loss.forward(xp, x, work.rows)
+        return work.loss.losses(xp, done, work.rows)
 
 
 def row_losses_and_gradient(
@@ -67,36 +61,56 @@ def row_losses_and_gradient(
     xp, matrix = work.xp, work.matrix
     plan = work.plan
     if plan is not None:
-        if out is None or not _is_free(out, matrix, (work.rows, scale, others)):
+        if out is None or not _is_free(out, matrix, (work.rows, work.loss, scale, others)):
             out = xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix))
         return _in_blocks(work, plan, scale, out), out
     with quiet(xp):
         x = in_rows(xp, xp.astype(matrix, work.dtype, copy=False))
-        done = forward(xp, x, work.rows, moments=work.moments)
-        g = gradient(xp, done, work.rows, work.penalties, scale)
-        return done.state.row_loss(work.penalties), xp.astype(g, matrix.dtype, copy=False)
+        done = work.loss.forward(xp, x, work.rows)
+        losses = work.loss.losses(xp, done, work.rows)
+        g = work.loss.gradient(xp, done, work.rows, scale)
+        return losses, xp.astype(g, matrix.dtype, copy=False)
 
 
-def row_losses_and_states(work: Work) -> tuple[Array, list[RowState]]:
+def row_losses_and_derivatives(work: Work, scale: Amount) -> tuple[Array, Array, Array]:
+    """Return the losses, and ``scale`` times gradient and diagonal of the Hessian of each, in the
+    dtype of ``matrix``.
+    """
+    xp, matrix = work.xp, work.matrix
+    plan = work.plan
+    if plan is not None:
+        out, second = (xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix)) for _ in "12")
+        return _in_blocks(work, plan, scale, out, second=second), out, second
+    with quiet(xp):
+        x = in_rows(xp, xp.astype(matrix, work.dtype, copy=False))
+        done = work.loss.forward(xp, x, work.rows)
+        losses = work.loss.losses(xp, done, work.rows)
+        h = cast("Curved", work.loss).curvature(xp, done, scale)
+        g = work.loss.gradient(xp, done, work.rows, scale)
+        return losses, *(xp.astype(values, matrix.dtype, copy=False) for values in (g, h))
+
+
+def row_losses_and_states(work: Work) -> tuple[Array, list[Any]]:
     """Return the losses, and per block what :func:`row_gradient` needs beside the logits."""
-    states: list[RowState] = []
+    states: list[Any] = []
     plan = work.plan
     assert plan is not None
     return _in_blocks(work, plan._replace(threaded=False), None, None, states), states
 
 
-def row_gradient(work: Work, states: list[RowState], scale: Amount) -> Array:
+def row_gradient(work: Work, states: list[Any], scale: Amount) -> Array:
     """Return ``scale`` times the gradient of each row's loss: one more exponential, no sums."""
-    xp, matrix, rows, dtype, penalties = work[:5]
+    xp, matrix, rows, dtype = work[:4]
     plan = work.plan
     assert plan is not None
     out = xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix))
     with quiet(xp):
         for block, state in zip(plan.blocks, states, strict=True):
-            part = rows[block]
+            part, loss = rows[block], work.loss[block]
             x = xp.astype(matrix[block, :], dtype, copy=False)
             into = out[block, :] if out.dtype == dtype else None
-            g = gradient(xp, again(xp, x, part, state, into), part, penalties, _cut(scale, block))
+            done = loss.again(xp, x, part, state, into)
+            g = loss.gradient(xp, done, part, _cut(scale, block))
             if g is not into:
                 out[block, :] = g
     return out
@@ -107,10 +121,13 @@ def _in_blocks(
     plan: Plan,
     scale: Amount | None,
     out: Array | None,
-    states: list[RowState] | None = None,
+    states: list[Any] | None = None,
+    second: Array | None = None,
 ) -> Array:
-    """Return the losses; write the gradients, if there is a scale, into ``out``."""
-    xp, matrix, rows, dtype, penalties = work[:5]
+    """Return the losses; write the gradients, if there is a scale, into ``out``, and the second
+    derivatives into ``second``.
+    """
+    xp, matrix, rows, dtype = work[:4]
     single = len(plan.blocks) == 1
     losses = None if single else xp.empty((matrix.shape[0], 1), dtype=dtype, **beside(matrix))
     found: list[Array] = []
@@ -121,7 +138,7 @@ def _in_blocks(
         scratch = None if direct else _scratch(work, plan)
 
         def worker(block: slice) -> None:
-            part = rows if single else rows[block]
+            part, kind = (rows, work.loss) if single else (rows[block], work.loss[block])
             x = matrix[block, :]
             if scratch is None:
                 assert out is not None
@@ -132,17 +149,20 @@ def _in_blocks(
                 into[...] = x
                 x = into
             with quiet(xp):
-                done = forward(xp, x, part, moments=work.moments, into=into)
+                done = kind.forward(xp, x, part, into)
                 if states is not None:
-                    states.append(done.state)
-                loss = done.state.row_loss(penalties)
+                    states.append(kind.kept(done))
+                loss = kind.losses(xp, done, part)
                 if losses is None:
                     found.append(loss)
                 else:
                     losses[block, :] = loss
                 if out is None:
                     return
-                g = gradient(xp, done, part, penalties, _cut(scale, block))
+                if second is not None:
+                    curved = cast("Curved", kind)
+                    second[block, :] = curved.curvature(xp, done, _cut(scale, block))
+                g = kind.gradient(xp, done, part, _cut(scale, block))
                 if g is not into or not direct:
                     out[block, :] = g
 
@@ -181,7 +201,11 @@ def _is_free(out: Array, matrix: Array, others: object) -> bool:
     """Whether blocks of ``out`` may be written while blocks of the rest are still to be read."""
     if not is_numpy(out):
         return out is matrix and all(other is not out for other in arrays_in(others))
-    same = out.ctypes.data == matrix.ctypes.data and out.strides == matrix.strides
-    if not same and np.may_share_memory(out, matrix):
+    if np.may_share_memory(out, matrix) and not _same_place(out, matrix):
         return False
     return not any(np.may_share_memory(out, other) for other in arrays_in(others))
+
+
+def _same_place(first: Array, second: Array) -> bool:
+    here, there = ((a.ctypes.data, a.strides) for a in (first, second))
+    return bool(here == there)

@@ -9,7 +9,8 @@ with the features y_n of a row and its share s_n.
 
 from dataclasses import dataclass, replace
 
-from softtargets._array.operations import product, row_sums
+from softtargets._array.operations import product
+from softtargets._array.sums import row_sums
 from softtargets.targets.rows import Known, Rows
 from softtargets.typing import Amount, Array, Namespace
 

@@ -23,6 +23,7 @@ def cross_entropy(
     denominator: Amount | None = None,
     z_loss: Amount = 0.0,
     confidence_penalty: Amount = 0.0,
+    entropy_threshold: Amount | None = None,
 ) -> Array:
     """Return the cross-entropy between targets and the softmax of logits, in nats.
 
@@ -72,6 +73,9 @@ def cross_entropy(
         Weight of logsumexp(x)^2, which keeps the scale of logits near 1.
     confidence_penalty : number or 0-d array, default 0
         Weight of the entropy of the prediction, which is rewarded.
+    entropy_threshold : number or 0-d array, optional
+        Instead of rewarding all entropy, penalise what is missing to this much: the term is
+        + r confidence_penalty max(0, entropy_threshold - H).
 
     Returns
     -------
@@ -96,7 +100,8 @@ def cross_entropy(
         (A + 2 r z_loss logsumexp(x)) softmax(x) - a + r confidence_penalty softmax(x) (log
         softmax(x) + H)
 
-    It is exactly 0 for rows that take no part. :func:`value_and_grad` returns it; torch and JAX
+    The last term is 0 from the entropy threshold on. All of it is exactly 0 for rows that take no
+    part. :func:`value_and_grad` returns it; torch and JAX
     differentiate the loss for all its floating-point arguments.
 
     Choosing
@@ -136,5 +141,6 @@ def cross_entropy(
         "denominator": denominator,
         "z_loss": z_loss,
         "confidence_penalty": confidence_penalty,
+        "entropy_threshold": entropy_threshold,
     }
     return value_of(Call(logits, targets, options))

@@ -10,22 +10,60 @@ from softtargets._array.checks import check_shape
 from softtargets._array.dtypes import dtype_name
 from softtargets._array.namespaces import check_follows, namespace_of
 from softtargets._array.traits import may_fill
+from softtargets.losses.binary import make_binary_problem
+from softtargets.losses.binary_cross_entropy import binary_cross_entropy
 from softtargets.losses.cross_entropy import cross_entropy
+from softtargets.losses.distillation import distillation, make_distillation
+from softtargets.losses.divergences import js_divergence, kl_divergence, make_js, make_kl
 from softtargets.losses.evaluate import Call, value_and_gradient
+from softtargets.losses.focus import focal_loss, make_focal, make_poly, poly_loss
+from softtargets.losses.generalized import generalized_smoothing, make_generalized
 from softtargets.losses.linear import LinearCall, linear_value_and_gradients
 from softtargets.losses.linear_cross_entropy import linear_cross_entropy
+from softtargets.losses.margins import (
+    make_margin,
+    make_suppression,
+    margin_smoothing,
+    max_suppression,
+)
+from softtargets.losses.noise import (
+    backward_correction,
+    forward_correction,
+    make_backward_correction,
+    make_forward_correction,
+)
+from softtargets.losses.problem import Problem, make_problem
 from softtargets.typing import Array
 
 Evaluate = Callable[..., tuple[Array, Any]]
 
 
-def _of_logits(
-    logits: Array, targets: Any, out: Array | None = None, **options: Any
-) -> tuple[Array, Array]:
-    """Return value and gradient of a loss of logits."""
-    if out is not None:
-        _check_out(logits, out)
-    return value_and_gradient(Call(logits, targets, options), out)
+class Caller:
+    """Makes calls of a loss of logits whose problem ``make`` makes."""
+
+    def __init__(self, loss: Callable[..., Array], make: Callable[..., Problem]) -> None:
+        self.signature, self.make = inspect.signature(loss), make
+        parameters = self.signature.parameters.values()
+        self.names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+    def call(self, arrays: tuple[Any, ...], options: dict[str, Any]) -> Call:
+        """Return the call with these arguments, some perhaps given by their names."""
+        if len(arrays) != len(self.names):
+            options = dict(self.signature.bind(*arrays, **options).arguments)
+            arrays = tuple(options.pop(name) for name in self.names)
+        logits, targets, *more = arrays
+        if more:
+            options.update(zip(self.names[2:], more, strict=True))
+        return Call(logits, targets, options, self.make)
+
+    def evaluate(
+        self, *arrays: Any, out: Array | None = None, **options: Any
+    ) -> tuple[Array, Array]:
+        """Return value and gradient."""
+        call = self.call(arrays, options)
+        if out is not None:
+            _check_out(call.logits, out)
+        return value_and_gradient(call, out)
 
 
 def _of_layer(
@@ -56,9 +94,27 @@ def _defaults(loss: Callable[..., Array]) -> dict[str, Any]:
 _LINEAR_DEFAULTS = _defaults(linear_cross_entropy)
 
 
+#: What makes calls of each loss of logits.
+CALLERS = {
+    loss: Caller(loss, make)
+    for loss, make in (
+        (backward_correction, make_backward_correction),
+        (binary_cross_entropy, make_binary_problem),
+        (cross_entropy, make_problem),
+        (distillation, make_distillation),
+        (focal_loss, make_focal),
+        (forward_correction, make_forward_correction),
+        (generalized_smoothing, make_generalized),
+        (js_divergence, make_js),
+        (kl_divergence, make_kl),
+        (margin_smoothing, make_margin),
+        (max_suppression, make_suppression),
+        (poly_loss, make_poly),
+    )
+}
 #: How to evaluate each public loss with its gradient.
 _EVALUATE: dict[Callable[..., Array], Evaluate] = {
-    cross_entropy: _of_logits,
+    **{loss: caller.evaluate for loss, caller in CALLERS.items()},
     linear_cross_entropy: _of_layer,
 }
 
@@ -101,13 +157,7 @@ def value_and_grad(
     >>> grad.round(4)
     array([[-0.8433,  0.2114,  0.6319]])
     """
-    keywords: dict[str, Any] = {}
-    function = loss
-    while isinstance(function, partial):
-        if function.args:
-            errors.bad_type("loss", "be partial in keywords only", "positional arguments")
-        keywords = {**function.keywords, **keywords}
-        function = function.func
+    function, keywords = unwrap(loss)
     evaluate = _EVALUATE.get(function)
     if evaluate is None:
         name = getattr(function, "__qualname__", type(function).__name__)
@@ -117,6 +167,17 @@ def value_and_grad(
         return evaluate(*arrays, out=out, **{**keywords, **options})
 
     return loss_and_gradient
+
+
+def unwrap(loss: Callable[..., Array]) -> tuple[Callable[..., Array], dict[str, Any]]:
+    """Return the function inside of partial ones, and the keywords that they give it."""
+    keywords: dict[str, Any] = {}
+    while isinstance(loss, partial):
+        if loss.args:
+            errors.bad_type("loss", "be partial in keywords only", "positional arguments")
+        keywords = {**loss.keywords, **keywords}
+        loss = loss.func
+    return loss, keywords
 
 
 def _check_out(logits: Array, out: Array) -> None:

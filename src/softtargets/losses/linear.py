@@ -163,10 +163,8 @@ def _make(call: LinearCall, *, expression: bool) -> tuple[Problem, Linear]:
         matrix, weight = xp.astype(matrix, xp.float32), xp.astype(weight, xp.float32)
         bias = bias if bias is None else xp.astype(bias, xp.float32)
     row = None if bias is None else bias[None, :]
-    dtype, penalties = problem.dtype, problem.penalties
-    linear = Linear(
-        xp, matrix, weight, row, problem.rows, dtype, penalties, block_bytes, expression
-    )
+    dtype, loss = problem.dtype, problem.loss
+    linear = Linear(xp, matrix, weight, row, problem.rows, dtype, loss, block_bytes, expression)
     return problem, linear
 
 

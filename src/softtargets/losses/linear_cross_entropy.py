@@ -26,6 +26,7 @@ def linear_cross_entropy(
     denominator: Amount | None = None,
     z_loss: Amount = 0.0,
     confidence_penalty: Amount = 0.0,
+    entropy_threshold: Amount | None = None,
 ) -> Array:
     """Return the cross-entropy between targets and softmax(features @ weight.T + bias), in nats.
 
@@ -57,7 +58,7 @@ def linear_cross_entropy(
     axis : int, default -1
         The axis of ``features`` with the D features, where logits and distributions have the
         classes.
-    reduction, denominator, z_loss, confidence_penalty
+    reduction, denominator, z_loss, confidence_penalty, entropy_threshold
         As for :func:`cross_entropy`.
 
     Returns
@@ -120,5 +121,6 @@ def linear_cross_entropy(
         "denominator": denominator,
         "z_loss": z_loss,
         "confidence_penalty": confidence_penalty,
+        "entropy_threshold": entropy_threshold,
     }
     return linear_value(LinearCall(features, weight, bias, targets, block_bytes, options))

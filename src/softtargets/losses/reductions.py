@@ -12,7 +12,8 @@ from softtargets._array import errors
 from softtargets._array.checks import check_penalty
 from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import as_array, is_number
-from softtargets._array.operations import as_column, column_sum
+from softtargets._array.operations import as_column
+from softtargets._array.sums import column_sum
 from softtargets._array.traits import quiet
 from softtargets.typing import Amount, Array, Namespace, Reduction
 

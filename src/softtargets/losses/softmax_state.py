@@ -5,14 +5,14 @@ from typing import Any, Self
 
 from softtargets._array import errors
 from softtargets._array.axes import in_rows
-from softtargets._array.checks import check_option, check_penalty
+from softtargets._array.checks import check_option
 from softtargets._array.dtypes import MAXIMUM, dtype_name
 from softtargets._array.namespaces import check_follows, namespace_of
 from softtargets._array.traits import quiet
-from softtargets.losses.problem import make_problem
+from softtargets.losses.problem import check_penalties, make_problem
 from softtargets.losses.reductions import REDUCTIONS, make_reducer
 from softtargets.softmax.kernel import forward
-from softtargets.softmax.state import Penalties, RowState
+from softtargets.softmax.state import RowState
 from softtargets.targets.value import Targets
 from softtargets.typing import Amount, Array, Reduction
 
@@ -86,7 +86,13 @@ class SoftmaxState:
         TypeError, ValueError
             As :func:`cross_entropy`, and if the block does not lie within the classes.
         """
-        for name in ("reduction", "denominator", "z_loss", "confidence_penalty"):
+        for name in (
+            "reduction",
+            "denominator",
+            "z_loss",
+            "confidence_penalty",
+            "entropy_threshold",
+        ):
             if name in options:
                 errors.bad_type(name, "be given to loss()", "a keyword of of()")
         if num_classes is None and isinstance(targets, Targets):
@@ -141,12 +147,13 @@ class SoftmaxState:
         denominator: Amount | None = None,
         z_loss: Amount = 0.0,
         confidence_penalty: Amount = 0.0,
+        entropy_threshold: Amount | None = None,
     ) -> Array:
         """Return the cross-entropy, reduced as :func:`cross_entropy` does it.
 
         Parameters
         ----------
-        reduction, denominator, z_loss, confidence_penalty
+        reduction, denominator, z_loss, confidence_penalty, entropy_threshold
             As for :func:`cross_entropy`.
 
         Returns
@@ -163,10 +170,7 @@ class SoftmaxState:
         like = state.exp_sum
         xp = namespace_of(like, "state")
         check_option(reduction, "reduction", REDUCTIONS)
-        penalties = Penalties(
-            check_penalty(xp, z_loss, "z_loss", like),
-            check_penalty(xp, confidence_penalty, "confidence_penalty", like),
-        )
+        penalties = check_penalties(xp, z_loss, confidence_penalty, entropy_threshold, like)
         reducer = make_reducer(
             xp, reduction, state.row_weight, like, self.row_shape, self.sample_weight, denominator
         )

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from softtargets._array.dtypes import BELOW_MAXIMUM, MAXIMUM, dtype_name
 from softtargets._array.memory import exponential, scaled, subtract
-from softtargets._array.operations import as_column, extremes, product, row_sums
+from softtargets._array.operations import as_column, extremes, product, row_maxima
+from softtargets._array.sums import row_sums
 from softtargets._array.traits import look, may_look, stop_gradient
 from softtargets.softmax.state import Penalties, RowState, TailState
 from softtargets.targets.rows import Rows, Tail
@@ -51,7 +52,7 @@ def forward(
     target_dot = rows.dot(xp, z)
     if rows.known:
         target_dot = target_dot + rows.known_dot(maximum)
-    tails = [_tail(xp, z, tail) for tail in rows.tails]
+    tails = [_tail(xp, z, tail) for tail in rows.tails] if rows.tails else ()
     own = into is not None and not moments
     e = exponential(xp, z, own=own)
     exp_dot = product(xp, e, z) if moments else None
@@ -61,12 +62,12 @@ def forward(
         target_dot=target_dot,
         target_mass=rows.mass,
         row_weight=rows.row_weight,
-        tails=tuple(state for state, _ in tails),
+        tails=tuple(state for state, _ in tails) if tails else (),
         exp_dot=row_sums(xp, exp_dot) if exp_dot is not None else None,
         exp_square=row_sums(xp, product(xp, exp_dot, z)) if moments > 1 else None,
         ordinary=ordinary,
     )
-    return Pass(state, z, e, tuple(rest for _, rest in tails), own)
+    return Pass(state, z, e, tuple(rest for _, rest in tails) if tails else (), own)
 
 
 def again(xp: Namespace, x: Array, rows: Rows, state: RowState, into: Array | None = None) -> Pass:
@@ -92,7 +93,7 @@ def gradient(
     if penalties.uses_logsumexp:
         mass = mass + 2 * state.row_weight * penalties.z_loss * state.logsumexp()
     if penalties.uses_entropy:
-        weight = state.row_weight * penalties.confidence_penalty
+        weight = state.entropy_weight(penalties)
         mass = mass + weight * (state.entropy() - state.log_exp_sum())
     result = scaled(e, scale * mass / exp_sum, own=own)
     if penalties.uses_entropy:
@@ -123,18 +124,18 @@ def _finite_maximum(xp: Namespace, x: Array) -> tuple[Array, Array, bool]:
     if x.shape[0] == 0:
         return x, xp.sum(x, axis=1, keepdims=True), False  # Dask has no maximum over no rows
     if may_look(x):
-        maximum = xp.max(x, axis=1, keepdims=True)
+        maximum = row_maxima(xp, x)
         low, high = extremes(xp, maximum)
         if look(high < MAXIMUM[name]):  # not so for nan
             return x, maximum, look(low > -xp.inf) is True
     finite = xp.minimum(x, as_column(xp, BELOW_MAXIMUM[name], x))
     x = xp.where(x == xp.inf, MAXIMUM[name], finite)
-    return x, xp.max(x, axis=1, keepdims=True), False
+    return x, row_maxima(xp, x), False
 
 
 def _tail(xp: Namespace, z: Array, tail: Tail) -> tuple[TailState, Array]:
     """Return the state of the unlisted classes, and their exponentials relative to its maximum."""
     rest = xp.where(tail.listed, -xp.inf, z)
-    maximum = stop_gradient(xp.max(rest, axis=1, keepdims=True))
+    maximum = stop_gradient(row_maxima(xp, rest))
     e = xp.exp(rest - xp.where(maximum == -xp.inf, 0.0, maximum))
     return TailState(tail.amount, maximum, row_sums(xp, e)), e

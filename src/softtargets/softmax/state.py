@@ -3,7 +3,8 @@
 from typing import NamedTuple, Self
 
 from softtargets._array.dtypes import MAXIMUM, dtype_name
-from softtargets._array.namespaces import is_number, namespace_of
+from softtargets._array.kinds import namespace
+from softtargets._array.namespaces import is_number
 from softtargets._array.operations import product
 from softtargets.typing import Amount, Array
 
@@ -13,6 +14,8 @@ class Penalties(NamedTuple):
 
     z_loss: Amount = 0.0
     confidence_penalty: Amount = 0.0
+    #: The entropy from which on there is no penalty of confidence.
+    entropy_threshold: Amount | None = None
 
     @property
     def uses_entropy(self) -> bool:
@@ -38,7 +41,7 @@ class TailState(NamedTuple):
 
     def log_exp_sum(self) -> Array:
         """Return log sum e^z over the unlisted classes, -inf where there are none."""
-        xp = namespace_of(self.exp_sum, "state")
+        xp = namespace(self.exp_sum)
         log = xp.log(xp.where(self.exp_sum == 0, 1.0, self.exp_sum))
         return xp.where(self.exp_sum == 0, -xp.inf, self.maximum + log)
 
@@ -48,7 +51,7 @@ class TailState(NamedTuple):
 
     def merge(self, other: Self) -> Self:
         """Return the state of the unlisted classes of both blocks."""
-        xp = namespace_of(self.exp_sum, "state")
+        xp = namespace(self.exp_sum)
         maximum = xp.maximum(self.maximum, other.maximum)
         exp_sum = xp.zeros_like(self.exp_sum)
         for tail in (self, other):
@@ -87,7 +90,7 @@ class RowState(NamedTuple):
 
     def log_exp_sum(self) -> Array:
         """Return logsumexp - max of each row; 0 for a row without any finite logit."""
-        xp = namespace_of(self.exp_sum, "state")
+        xp = namespace(self.exp_sum)
         if self.ordinary:
             return xp.log(self.exp_sum)
         return xp.log(xp.where(self.exp_sum == 0, 1.0, self.exp_sum))
@@ -113,9 +116,18 @@ class RowState(NamedTuple):
         assert self.exp_dot is not None
         return self.log_exp_sum() - self.exp_dot / self.exp_sum
 
+    def entropy_weight(self, penalties: Penalties) -> Amount:
+        """Return the weight with which the entropy of each row is rewarded."""
+        weight = self.row_weight * penalties.confidence_penalty
+        if penalties.entropy_threshold is None:
+            return weight
+        xp = namespace(self.exp_sum)
+        entropy = self.entropy()
+        return weight * xp.astype(entropy < penalties.entropy_threshold, entropy.dtype)
+
     def row_loss(self, penalties: Penalties) -> Array:
         """Return A * logsumexp(x) - <a, x> and the penalties of each row."""
-        xp = namespace_of(self.exp_sum, "state")
+        xp = namespace(self.exp_sum)
         dot = self.target_dot
         if not self.ordinary:
             # Only a logit of +inf is held as the largest finite number: all others are infinitely
@@ -128,7 +140,11 @@ class RowState(NamedTuple):
         if penalties.uses_logsumexp:
             loss = loss + self.row_weight * (penalties.z_loss * self.logsumexp() ** 2)
         if penalties.uses_entropy:
-            loss = loss - self.row_weight * (penalties.confidence_penalty * self.entropy())
+            surplus = self.entropy()
+            if penalties.entropy_threshold is not None:
+                surplus = surplus - penalties.entropy_threshold
+                surplus = xp.where(surplus < 0, surplus, 0.0)
+            loss = loss - self.row_weight * (penalties.confidence_penalty * surplus)
         return loss if self.ordinary else xp.where(self.maximum == -xp.inf, xp.nan, loss)
 
     def merge(self, other: Self) -> Self:
@@ -136,7 +152,7 @@ class RowState(NamedTuple):
 
         A block whose logits are all -inf changes nothing, whichever side it is on.
         """
-        xp = namespace_of(self.exp_sum, "state")
+        xp = namespace(self.exp_sum)
         maximum = xp.maximum(self.maximum, other.maximum)
         # Any finite number will do where all logits are -inf: nothing is shifted there.
         shift = xp.where(maximum == -xp.inf, 0.0, maximum)
@@ -155,7 +171,7 @@ class RowState(NamedTuple):
 
     def _shifted(self, shift: Array) -> Self:
         """Return the state with everything relative to ``shift`` instead of the maximum."""
-        xp = namespace_of(self.exp_sum, "state")
+        xp = namespace(self.exp_sum)
         move = xp.where(self.maximum == -xp.inf, 0.0, self.maximum - shift)
         # In a block without finite logits every sum is 0, so any factor will do.
         factor = xp.exp(move)

@@ -12,8 +12,9 @@ from softtargets._array.dtypes import (
     dtype_name,
 )
 from softtargets._array.namespaces import beside, namespace_of
-from softtargets._array.operations import ordered_sums, quotient
+from softtargets._array.operations import quotient
 from softtargets._array.scalars import check_real
+from softtargets._array.sums import ordered_sums
 from softtargets.typing import Array
 
 

@@ -1,7 +1,7 @@
 """What can be computed of targets alone: their dense form, mass, entropy, inner product."""
 
 import math
-from collections.abc import Iterator
+from dataclasses import replace
 
 from softtargets._array import errors
 from softtargets._array.axes import check_axis, to_rows
@@ -14,7 +14,7 @@ from softtargets._array.dtypes import (
     dtype_name,
 )
 from softtargets._array.namespaces import beside, check_follows, is_number
-from softtargets._array.operations import as_column, row_sums
+from softtargets._array.operations import as_column
 from softtargets._array.traits import is_eager, may_look, quiet
 from softtargets.targets.parts import Dense
 from softtargets.targets.rows import Rows
@@ -161,32 +161,23 @@ class Measured(Structure):
 
 
 def refuse_bucket(rows: Rows) -> None:
-    """Raise for targets that have mass which belongs to no single class."""
+    """Raise for mass that belongs to no single class."""
     if rows.tails:
         errors.bad_value("targets", "have one mass per class", "top-k targets with a tail bucket")
 
 
-def dense_blocks(xp: Namespace, rows: Rows, like: Array) -> Iterator[tuple[slice, Array]]:
-    """Yield some rows at a time as a slice and a dense matrix; lazy and traced ones at once."""
-    refuse_bucket(rows)
-    count = like.shape[0]
-    step = max(1, BLOCK_ENTRIES // like.shape[1]) if is_eager(like) else max(1, count)
-    for start in range(0, max(1, count), step):
-        block = slice(start, min(start + step, count))
-        yield block, rows[block].add_to(xp, xp.zeros_like(like[block, :]))
+def row_blocks(like: Array) -> list[slice]:
+    """Return slices of the rows of a matrix that may be made dense one after the other; a lazy or
+    traced one is not cut.
+    """
+    count, classes = like.shape
+    step = max(1, BLOCK_ENTRIES // classes) if is_eager(like) else max(1, count)
+    return [slice(start, min(start + step, count)) for start in range(0, max(1, count), step)]
 
 
 def row_entropies(xp: Namespace, rows: Rows, like: Array) -> Array:
     """Return -sum_k a_k log a_k of each row as a column; ``like`` has the shape and the dtype."""
-    masses = rows.two_masses(like)
-    if masses is not None:
-        own, other = (as_column(xp, mass, like) for mass in masses)
-        column = 0.0 - times_log(xp, own) - (like.shape[1] - 1) * times_log(xp, other)
-        return xp.broadcast_to(column, (like.shape[0], 1))
-    blocks = [row_sums(xp, -times_log(xp, a)) for _, a in dense_blocks(xp, rows, like)]
+    refuse_bucket(rows)
+    rows = replace(rows, class_weight=None)  # of a itself
+    blocks = [rows[block].entropy(xp, like[block, :]) for block in row_blocks(like)]
     return blocks[0] if len(blocks) == 1 else xp.concat(blocks)
-
-
-def times_log(xp: Namespace, a: Array) -> Array:
-    """Return a log a, with 0 log 0 = 0."""
-    return a * xp.log(xp.where(a > 0, a, 1.0))

@@ -15,8 +15,9 @@ from softtargets._array.checks import (
 from softtargets._array.dtypes import EPSILON
 from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import beside, is_number, namespace_of
-from softtargets._array.operations import ordered_sums, quotient
+from softtargets._array.operations import quotient
 from softtargets._array.scalars import check_real, check_share, widest_floating
+from softtargets._array.sums import ordered_sums
 from softtargets.targets.pairs import as_tuple
 from softtargets.targets.parts import Labels
 from softtargets.typing import Array, Namespace

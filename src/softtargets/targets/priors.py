@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from softtargets._array.checks import check_values
 from softtargets._array.namespaces import as_array, beside
-from softtargets._array.operations import as_column, column, gate, ordered_sums, quotient, total
+from softtargets._array.operations import as_column, column, gate, quotient
+from softtargets._array.sums import ordered_sums, total
 from softtargets._array.traits import may_look
 from softtargets.targets.parts import Spill
 from softtargets.targets.rows import Other, Vector

@@ -7,16 +7,8 @@ from typing import cast
 from softtargets._array import errors
 from softtargets._array.checks import check_values
 from softtargets._array.namespaces import is_number
-from softtargets._array.operations import (
-    column,
-    gate,
-    is_label,
-    lookup,
-    ordered_sums,
-    pick,
-    row_sums,
-    total,
-)
+from softtargets._array.operations import column, gate, is_label, lookup, pick
+from softtargets._array.sums import ordered_sums, row_sums, total
 from softtargets._array.traits import may_look
 from softtargets.targets.parts import Bucket, Dense, Labels, Part
 from softtargets.targets.priors import Entries, spread_out
@@ -259,4 +251,5 @@ def resolve(parts: tuple[Part, ...], support: Labels | None, setting: Setting) -
         row_weight=resolver.row_weight,
         kept=resolver.kept_rows(),
         allowed=setting.allowed,
+        class_weight=setting.class_weight,
     )

@@ -9,19 +9,11 @@ import operator
 from dataclasses import dataclass, replace
 from typing import Self
 
-from softtargets._array.memory import added
+from softtargets._array.memory import added, added_multiple
 from softtargets._array.namespaces import is_number
-from softtargets._array.operations import (
-    add_at,
-    as_column,
-    by_pieces,
-    is_label,
-    pick,
-    product,
-    row_sums,
-    total,
-    weighted_sums,
-)
+from softtargets._array.operations import add_at, as_column, is_label, pick, product
+from softtargets._array.pieces import by_pieces
+from softtargets._array.sums import row_sums, total, weighted_sums
 from softtargets.typing import Amount, Array, Namespace
 
 
@@ -95,6 +87,7 @@ class Rows:
     """Targets of the rows of one matrix. Amounts are numbers or columns of one value per row.
 
     ``mass`` is the sum of a without the tails, ``row_weight`` the weighted mass before smoothing.
+    The amounts have ``class_weight``, one row for all, in them.
     """
 
     points: tuple[Point, ...] = ()
@@ -107,6 +100,7 @@ class Rows:
     row_weight: Amount = 0.0
     kept: Array | None = None
     allowed: Array | None = None
+    class_weight: Array | None = None
 
     @property
     def has_uniform(self) -> bool:
@@ -120,12 +114,13 @@ class Rows:
         other.__dict__["points"] = points
         return other
 
-    def two_masses(self, like: Array) -> tuple[Amount, Amount] | None:
+    def two_masses(self) -> tuple[Amount, Amount] | None:
         """Return the mass of the label of each row and that of every other class, if that is all
-        there is to the rows of ``like``: smoothed labels, nothing masked or weighted.
+        there is: smoothed labels, nothing masked or weighted.
         """
         plain = len(self.points) == 1 and self.points[0].labels.shape[1] == 1
-        if not plain or self.vectors or self.others or self.tails or self.allowed is not None:
+        more = self.vectors or self.others or self.tails
+        if not plain or more or self.allowed is not None or self.class_weight is not None:
             return None
         amount = self.points[0].amount
         return amount + self.uniform, self.uniform
@@ -166,6 +161,28 @@ class Rows:
             terms.append(product(xp, other.amount, row_sum))
         return functools.reduce(operator.add, terms) if terms else xp.zeros_like(values[:, :1])
 
+    def dense(self, xp: Namespace, like: Array) -> tuple[Array, Array]:
+        """Return a, without the tails, and the q that it has the class weights on: rows x classes
+        in the place of ``like``.
+        """
+        a = self.add_to(xp, xp.zeros_like(like))
+        if self.class_weight is None:
+            return a, a
+        return a, a / xp.where(self.class_weight == 0, 1.0, self.class_weight)
+
+    def entropy(self, xp: Namespace, like: Array) -> Array:
+        """Return -sum a log q per row, each tail as one class, with 0 log 0 = 0."""
+        masses = self.two_masses()
+        if masses is not None:
+            own, other = (as_column(xp, mass, like) for mass in masses)
+            rest = 0.0 - (like.shape[1] - 1) * other * log_or_zero(xp, other)
+            return xp.broadcast_to(rest - own * log_or_zero(xp, own), (like.shape[0], 1))
+        a, q = self.dense(xp, like)
+        result = row_sums(xp, a * -log_or_zero(xp, q))
+        for tail in self.tails:
+            result = result - tail.amount * log_or_zero(xp, tail.amount)
+        return result
+
     def add_to(
         self, xp: Namespace, matrix: Array, scale: Amount = 1.0, *, own: bool = False
     ) -> Array:
@@ -175,7 +192,7 @@ class Rows:
         if self.has_uniform:
             matrix = added(matrix, scale * self.uniform, own=own)
         for vector in self.vectors:
-            matrix = added(matrix, (scale * vector.amount) * vector.u, own=own)
+            matrix = added_multiple(matrix, scale * vector.amount, vector.u, own=own)
         for other in self.others:
             share = (scale * other.amount) * other.without_label(xp, other.u)
             matrix = added(matrix, share, own=own)
@@ -235,4 +252,10 @@ class Rows:
             tails=tails,
             mass=mass,
             allowed=cut(self.allowed),
+            class_weight=cut(self.class_weight),
         )
+
+
+def log_or_zero(xp: Namespace, values: Array) -> Array:
+    """Return the logarithm, and 0 for what is not above 0."""
+    return xp.log(xp.where(values > 0, values, 1.0))

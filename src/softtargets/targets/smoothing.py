@@ -3,7 +3,8 @@
 from typing import Self
 
 from softtargets._array import errors
-from softtargets._array.checks import check_distributions, check_fraction, check_option, check_shape
+from softtargets._array.checks import check_fraction, check_option, check_shape
+from softtargets._array.distributions import check_distributions
 from softtargets._array.dtypes import check_floating
 from softtargets._array.namespaces import check_follows, is_number
 from softtargets._array.operations import lookup
@@ -105,6 +106,19 @@ def smooth_parts(
     elif amount.ndim:
         amount = amount[..., None]
     return tuple(part.smoothed(amount, prior, spread) for part in parts)
+
+
+def parts_at_any_rate(
+    xp: Namespace, parts: Parts, num_classes: int, rate: Amount, prior: Array | None
+) -> Parts:
+    """Return ``(1 - rate) * parts`` and the rest of their mass on the prior, for rates up to 1."""
+    like = parts[0].entries
+    shapes = [(), tuple(like.shape[:-1])]
+    rate = check_fraction(xp, rate, "rate", like, "targets", shapes, signed=True)
+    check_prior(xp, parts, num_classes, prior, "all")
+    if not is_number(rate) and rate.ndim:
+        rate = rate[..., None]
+    return tuple(part.smoothed(rate, prior, "all") for part in parts)
 
 
 def smooth_parts_per_class(

@@ -2,15 +2,16 @@
 
 from softtargets._array import errors
 from softtargets._array.checks import (
-    check_distributions,
     check_labels,
     check_not_negative,
     check_shape,
     check_values,
 )
+from softtargets._array.distributions import check_distributions
 from softtargets._array.dtypes import EPSILON, check_floating, dtype_name, promote
 from softtargets._array.namespaces import check_follows, namespace_of
-from softtargets._array.operations import ordered_sums, quotient
+from softtargets._array.operations import quotient
+from softtargets._array.sums import ordered_sums
 from softtargets._array.traits import may_look
 from softtargets.targets.parts import Bucket, Dense, Labels, Part
 from softtargets.typing import Array, Tail
