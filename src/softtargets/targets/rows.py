@@ -46,6 +46,8 @@ class Other:
     label: Array
     amount: Amount
     u: Array
+    #: Whether the vector is known to be 1 everywhere.
+    even: bool = False
 
     def without_label(self, xp: Namespace, values: Array) -> Array:
         """Return ``values`` (1 or rows x classes) with 0 at the label of each row."""
@@ -119,11 +121,12 @@ class Rows:
         there is: smoothed labels, nothing masked or weighted.
         """
         plain = len(self.points) == 1 and self.points[0].labels.shape[1] == 1
-        more = self.vectors or self.others or self.tails
+        more = self.vectors or self.tails or not all(other.even for other in self.others)
         if not plain or more or self.allowed is not None or self.class_weight is not None:
             return None
-        amount = self.points[0].amount
-        return amount + self.uniform, self.uniform
+        # What is given to the others comes from the one label that there is.
+        each = sum((other.amount for other in self.others), self.uniform)
+        return self.points[0].amount + self.uniform, each
 
     def known_dot(self, maximum: Array) -> Amount:
         """Return <a, logits - maximum> per row over the mass of which that is known."""
@@ -213,7 +216,7 @@ class Rows:
             points=tuple(Point(p.labels[rows, :], cut(p.amount)) for p in self.points),
             uniform=cut(self.uniform),
             vectors=tuple(Vector(cut(v.amount), cut(v.u)) for v in self.vectors),
-            others=tuple(Other(cut(o.label), cut(o.amount), cut(o.u)) for o in self.others),
+            others=tuple(Other(cut(o.label), cut(o.amount), cut(o.u), o.even) for o in self.others),
             tails=tuple(Tail(cut(t.amount), cut(t.listed)) for t in self.tails),
             known=tuple(Known(cut(k.dot), cut(k.mass)) for k in self.known),
             mass=cut(self.mass),
