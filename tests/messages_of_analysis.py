@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from softtargets import analysis
+from softtargets import analysis, plots
 
 LABELS = np.array([2, 0, 1])
 E = np.array([0.1, 0.2])
@@ -67,6 +67,10 @@ TYPES: list[tuple[str, Callable[[], object]]] = [
     ("max_triples must be an int, got float", lambda: TIGHT(X, LABELS, X, max_triples=2.0)),
     ("rng must be a seed, a numpy.random.Generator or None, got str",
      lambda: TIGHT(np.eye(4), np.arange(4), np.eye(4), max_triples=2, rng="0")),
+    ("confidence must be numbers on the host, got list",
+     lambda: plots.reliability(["high"], [0.5], [1])),
+    ("interval must be a pair of arrays, got ndarray",
+     lambda: plots.reliability(E, E, E, interval=E)),
     ("score must be an array, got int", lambda: choose({0: X}, LABELS, score=lambda x, y: 1)),
 ]  # fmt: skip
 VALUES: list[tuple[str, Callable[[], object]]] = [
@@ -116,6 +120,19 @@ VALUES: list[tuple[str, Callable[[], object]]] = [
     (f"triples must {THREE}, got (0, 1, 2.0)", lambda: TIGHT(X, LABELS, X, triples=[(0, 1, 2.0)])),
     (f"triples must {THREE}, got none", lambda: TIGHT(X, LABELS, X, triples=[])),
     (f"{ON_A_LINE}, got 0.0 at position (0,)", lambda: PROJECT(X, LINE, (0, 1, 2))),
+    ("frequency must have shape (2,), got (3,)", lambda: plots.reliability(E, X[0], E)),
+    ("count must have a bin with predictions, got none", lambda: plots.reliability(E, E, 0 * E)),
+    ("edges must have shape (3,), got (2,)", lambda: plots.reliability(E, E, E, edges=E)),
+    ("gaps must have an entry, got an empty mapping", lambda: plots.logit_gap(E, {}, 3)),
+    ("gaps must have shape (any, 2), got (3, 3)", lambda: plots.logit_gap(E, {0.1: X}, 3)),
+    ("points must have shape (any, 2), got (3, 3)", lambda: plots.projection(X, LABELS)),
+    ("names must be 3 names, one for each class, got 1",
+     lambda: plots.projection(X[:, :2], LABELS, names=["a"])),
+    ("rows must have shape (any, any), got (2,)", lambda: plots.targets(E)),
+    ("names must be 3 names, one for each row, got 1", lambda: plots.targets(X, names=["a"])),
+    ("classes must be 3 names, one for each class, got 1",
+     lambda: plots.targets(X, classes=["a"])),
+    ("floor must have shape (2,), got (3,)", lambda: plots.sweep(E, E, floor=X[0])),
     ("logits must have a class axis, got ()", lambda: choose(X[0, 0][()], LABELS)),
     (f"labels must have shape (3,), got (2,){ROWS}", lambda: choose(X, LABELS[:2])),
     ("labels must be in [0, 3) or ignore_index -100, got 3 at position (0,)",

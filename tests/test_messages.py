@@ -260,9 +260,9 @@ def test_two_devices() -> None:
         two_devices()
 
 
-#: What raises or warns, beside the table above. Arrays of two libraries: tests/test_traits.py.
+#: What raises or warns, beside the table above. Elsewhere: tests/test_traits.py, test_plots.py.
 OTHERS = [two_devices, lambda: T.smooth(0.9, spread="others"), *messages_of_analysis.WARNINGS]
-ELSEWHERE = {"mixed_libraries"}
+ELSEWHERE = {"missing", "mixed_libraries"}
 
 
 def calls_of_errors() -> dict[tuple[str, int], str]:

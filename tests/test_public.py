@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import softtargets
+import softtargets.plots
 
 
 def test_public_names() -> None:
@@ -24,9 +25,13 @@ def test_public_names() -> None:
     assert softtargets.__all__ == sorted(softtargets.__all__, key=str)
 
 
+#: Public modules that are imported by name.
+BY_NAME = ("plots",)
+
+
 def public_values() -> Iterator[tuple[str, Any]]:
     """Yield what is public, with its name in the package: also what is in public modules."""
-    for name in softtargets.__all__:
+    for name in (*softtargets.__all__, *BY_NAME):
         value = getattr(softtargets, name)
         yield name, value
         if isinstance(value, ModuleType):
