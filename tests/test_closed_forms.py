@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 import softtargets as st
 from softtargets import analysis
 from tests.backends import Variant, assert_close, assert_follows, dtype_name
+from tests.use_of_analysis import skip_what_is_single
 
 PRIOR = np.array([0.5, 0.25, 0.125, 0.125])
 ROWS = np.array(
@@ -88,6 +89,7 @@ def test_arrays(backend: Variant) -> None:
 
 def test_prior(backend: Variant) -> None:
     """With a prior there is a gap for each label and other class, and a minimum for each label."""
+    skip_what_is_single(backend)
     for values in (PRIOR, ROWS):
         prior = backend.asarray(values, "float32")
         u = np.broadcast_to(values, (4, 4))
@@ -122,6 +124,7 @@ def test_prior_without_mass() -> None:
 
 def test_optimal_logits(backend: Variant) -> None:
     """At the optimal logits the gradient is 0 and the loss is the entropy of the target."""
+    skip_what_is_single(backend)
     labels = backend.asarray([0, 2, 1])
     weight = backend.asarray([1.0, 0.5, 2.0], "float32")
     x = analysis.optimal_logits(labels, 0.25, num_classes=3, class_weight=weight, axis=0)

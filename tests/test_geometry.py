@@ -3,10 +3,8 @@
 The expected values come from the definitions, written as loops over rows and pairs.
 """
 
-import contextlib
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from hypothesis import strategies as some
 
 from softtargets import analysis
 from tests.backends import Variant, assert_close, assert_follows
+from tests.use_of_analysis import skip_what_is_single, with_linalg
 
 H = np.array([[1, 0], [1.2, 0.1], [-0.5, 0.9], [-0.4, 0.7], [-0.6, -0.8], [-0.5, -1]])
 Y = np.array([0, 0, 1, 1, 2, 2])
@@ -27,18 +26,6 @@ def make(rng: np.random.Generator, rows: int = 40, classes: int = 4, width: int 
     weight = rng.normal(size=(classes, width))
     features = 2.0 * weight[labels] + rng.normal(size=(rows, width)) + 3.0
     return features, labels, weight, rng.normal(size=classes)
-
-
-@contextlib.contextmanager
-def with_linalg(backend: Variant) -> Iterator[None]:
-    """Let array-api-strict have the extension for linear algebra, which no loss needs."""
-    if backend.row == "array_api_strict":
-        import array_api_strict
-
-        with array_api_strict.ArrayAPIStrictFlags(enabled_extensions=("linalg",)):
-            yield
-    else:
-        yield
 
 
 def check(found: Any, want: Any, like: Any, ulps: float, scale: float = 1.0) -> None:
@@ -155,6 +142,7 @@ def separation(h: Any, y: Any) -> list[float]:
 
 def test_class_separation(backend: Variant, rng: np.random.Generator) -> None:
     """Distances are means over all pairs; features of any size have directions."""
+    skip_what_is_single(backend)
     h, y, _, _ = make(rng)
     h = np.concatenate([np.zeros((1, 6)), h]) * np.where(np.arange(41) % 2, 1e-30, 1e30)[:, None]
     features = backend.asarray(h, "float32")
@@ -165,6 +153,7 @@ def test_class_separation(backend: Variant, rng: np.random.Generator) -> None:
 
 def test_stability(backend: Variant, rng: np.random.Generator) -> None:
     """Squared distances of predictions from the mean of their class are averaged by class."""
+    skip_what_is_single(backend)
     _, y, _, _ = make(rng)
     x = rng.normal(size=(40, 4)).astype(np.float32)
     p = np.exp(x.astype(np.float64))
@@ -194,6 +183,7 @@ def erasure(x: Any, y: Any) -> list[float]:
 
 def test_erasure_index(backend: Variant, rng: np.random.Generator) -> None:
     """The other logits are compared with the gap, as means of a class and example by example."""
+    skip_what_is_single(backend)
     _, y, _, _ = make(rng)
     x = (4.0 * np.eye(4)[y] + rng.normal(size=(40, 4)) + 5.0).astype(np.float32)
     logits = backend.asarray(np.concatenate([x, [[np.nan] * 4]]), "float32")
@@ -223,6 +213,7 @@ def information(f: Any) -> float:
 
 def test_mutual_information(backend: Variant, rng: np.random.Generator) -> None:
     """The estimate is that of the paper; inputs in two groups carry little more than log 2."""
+    skip_what_is_single(backend)
     f = (np.repeat([-3.0, 4.0], 10)[:, None] + rng.normal(size=(20, 8))).astype(np.float32)
     samples = backend.asarray(f, "float32")
     found = analysis.mutual_information(samples)

@@ -13,6 +13,7 @@ import softtargets as st
 from softtargets import analysis
 from tests.backends import Variant, assert_close, assert_follows
 from tests.test_geometry import check, make
+from tests.use_of_analysis import skip_what_is_single
 
 
 def plane(weight: Any, triple: Any) -> tuple[Any, Any]:
@@ -24,6 +25,7 @@ def plane(weight: Any, triple: Any) -> tuple[Any, Any]:
 
 def test_projection(backend: Variant, rng: np.random.Generator) -> None:
     """Points are those of a QR factorisation, with the corners at 0, to the right, and above."""
+    skip_what_is_single(backend)
     h, _, weight, _ = (a if a.dtype.kind == "i" else np.float32(a) for a in make(rng))
     features = backend.asarray(h, "float32")
     found = analysis.penultimate_projection(features, backend.asarray(weight, "float32"), (2, 0, 3))
@@ -72,6 +74,7 @@ def tightness(h: Any, y: Any, weight: Any, triples: Any) -> list[float]:
 
 def test_tightness(backend: Variant, rng: np.random.Generator) -> None:
     """All planes are measured and averaged; ignored rows of nan change nothing."""
+    skip_what_is_single(backend)
     h, y, weight, _ = (a if a.dtype.kind == "i" else np.float32(a) for a in make(rng))
     features = backend.asarray(np.concatenate([[[np.nan] * 6], h]), "float32")
     labels = backend.asarray(np.concatenate([[-100], y]))
