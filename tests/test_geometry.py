@@ -241,3 +241,26 @@ def test_information_does_not_depend_on_the_scale(seed: int, scale: float) -> No
     f = np.random.default_rng(seed).normal(size=(6, 3))
     first, second = (analysis.mutual_information(g) for g in (f, scale * (f + 3.0)))
     assert float(second.estimate) == pytest.approx(float(first.estimate), abs=1e-8)
+
+
+def test_compiled(rng: np.random.Generator) -> None:
+    """All of it runs in compiled code, on values that nobody can look at."""
+    jax = pytest.importorskip("jax")
+    h, y, weight, _ = make(rng)
+
+    def everything(h: Any, y: Any, weight: Any) -> tuple[Any, ...]:
+        return (
+            analysis.neural_collapse(h, y, 4, weight=weight)[:5],
+            analysis.class_separation(h, y, 4),
+            analysis.erasure_index(h[:, :4], y),
+            analysis.stability(h[:, :4], y, from_logits=True),
+            analysis.mutual_information(h).estimate,
+            analysis.projection_tightness(h, y, weight),
+            analysis.penultimate_projection(h, weight, (2, 0, 3)),
+        )
+
+    want = jax.tree.leaves(everything(h, y, weight))
+    found = jax.tree.leaves(jax.jit(everything)(h, y, weight))
+    for value, right in zip(found, want, strict=True):
+        # In float32: erasure divides by a small gap of noise.
+        np.testing.assert_allclose(np.asarray(value), right, rtol=2e-4, atol=1e-5)

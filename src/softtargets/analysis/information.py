@@ -88,7 +88,7 @@ def mutual_information(samples: Array) -> MutualInformation:
 
     References
     ----------
-    R. Müller, S. Kornblith and G. Hinton, "When Does Label Smoothing Help?", 2019, section 4.1.
+    R. Müller, S. Kornblith and G. Hinton, "When Does Label Smoothing Help?", 2019, section 4.
     """
     xp = check_matrix(samples, "samples", "augmentations")
     f = xp.astype(stop_gradient(samples), compute_dtype(xp, samples))

@@ -102,8 +102,9 @@ def smoothing_for_accuracy(accuracy: float, num_classes: int, *, spread: Spread 
 
     Notes
     -----
-    Predictions on new data are not saturated: the model is less sure there than on its training
-    data, so this e is an upper bound for what calibrates. :func:`choose_label_smoothing` fits it.
+    Predictions on new data are less sure than saturated ones, so a model that is trained with this
+    e tends to be less sure than it is right: take it for the most that one may want.
+    :func:`choose_label_smoothing` asks held-out data instead.
 
     Examples
     --------

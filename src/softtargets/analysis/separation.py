@@ -88,8 +88,7 @@ def class_separation(
 
     References
     ----------
-    S. Kornblith et al., "Why Do Better Loss Functions Lead to Less Transferable Features?", 2021,
-    equation 11.
+    S. Kornblith et al., "Why Do Better Loss Functions Lead to Less Transferable Features?", 2021.
     """
     count = check_count(num_classes, "num_classes")
     xp = check_matrix(features, "features", "features")
