@@ -27,13 +27,14 @@ from tests.backends import VARIANTS, Variant
 from tests.losses import use_all_losses
 from tests.strategies import KINDS, Call, calls
 from tests.test_builders import use_all_builders
+from tests.use_of_analysis import use_all_of_analysis
 
 pytest.importorskip("cupy")
 SOURCES = sorted(Path(st.__file__).parent.rglob("*.py"))
 #: Used only where values may be looked at.
-LOOKING = {"abs", "int8", "min"}
-#: Used only for arrays that can be written into, and of libraries with this extension.
-WRITING = {"empty", "subtract", "linalg"}
+LOOKING = {"int8", "min"}
+#: Used only for arrays that can be written into.
+WRITING = {"empty", "subtract"}
 #: How a function is called: the number of positional arguments, and the keywords.
 How = tuple[int, frozenset[str]]
 
@@ -133,6 +134,7 @@ def work(variant: Variant) -> None:
     one()
     use_all_builders(variant)
     use_all_losses(variant)
+    use_all_of_analysis(variant)
     for kind in KINDS:
         settings(max_examples=15, phases=[Phase.generate])(
             given(calls(kinds=(kind,)))(lambda some: _use_all(some, variant))
@@ -261,8 +263,7 @@ def test_workload_reaches_every_name(used: Uses) -> None:
         if _is_namespace(node)
     }
     beyond = {"__name__"} | LOOKING
-    # Without linalg a matrix is inverted step by step.
-    assert everything - used.names in (beyond, beyond - {"abs"} | WRITING)
+    assert everything - used.names in (beyond, beyond | WRITING)
 
 
 def test_recorder_writes_down_calls() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import softtargets as st
 from softtargets._array import axes, errors, namespaces
-from tests import messages, messages_of_builders, messages_of_losses
+from tests import messages, messages_of_analysis, messages_of_builders, messages_of_losses
 
 SOURCE = Path(st.__file__).parent
 X = np.array([[0.5, -1.25, 2.0, 0.25], [-0.75, 3.0, 1.5, -2.5], [0.125, 0.25, -0.375, 1.0]])
@@ -228,7 +228,7 @@ VALUES: list[tuple[str, Callable[[], object]]] = [
     ("num_classes must be at least 4, the number of classes of logits, got 3",
      lambda: st.SoftmaxState.of(X, Y, num_classes=3)),
 ]  # fmt: skip
-MORE = (messages, messages_of_builders, messages_of_losses)
+MORE = (messages, messages_of_analysis, messages_of_builders, messages_of_losses)
 CASES = [(TypeError, *case) for case in [*TYPES, *(c for more in MORE for c in more.TYPES)]]
 CASES += [(ValueError, *case) for case in [*VALUES, *(c for more in MORE for c in more.VALUES)]]
 
@@ -260,9 +260,9 @@ def test_two_devices() -> None:
         two_devices()
 
 
-#: What raises or warns, beside the table above. Arrays of two libraries: tests/test_traits.py.
-OTHERS = [two_devices, lambda: T.smooth(0.9, spread="others")]
-ELSEWHERE = {"mixed_libraries"}
+#: What raises or warns, beside the table above. Elsewhere: tests/test_traits.py, test_plots.py.
+OTHERS = [two_devices, lambda: T.smooth(0.9, spread="others"), *messages_of_analysis.WARNINGS]
+ELSEWHERE = {"missing", "mixed_libraries"}
 
 
 def calls_of_errors() -> dict[tuple[str, int], str]:

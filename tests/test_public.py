@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import softtargets
+import softtargets.plots
 
 
 def test_public_names() -> None:
@@ -24,10 +25,22 @@ def test_public_names() -> None:
     assert softtargets.__all__ == sorted(softtargets.__all__, key=str)
 
 
+#: Public modules that are imported by name.
+BY_NAME = ("plots",)
+
+
+def public_values() -> Iterator[tuple[str, Any]]:
+    """Yield what is public, with its name in the package: also what is in public modules."""
+    for name in (*softtargets.__all__, *BY_NAME):
+        value = getattr(softtargets, name)
+        yield name, value
+        if isinstance(value, ModuleType):
+            yield from ((f"{name}.{part}", getattr(value, part)) for part in value.__all__)
+
+
 def public_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield every public function, class and method with its name."""
-    for name in softtargets.__all__:
-        value = getattr(softtargets, name)
+    for name, value in public_values():
         if not callable(value):
             continue
         yield name, value
@@ -48,6 +61,20 @@ PUBLISHED = {
     "Targets.from_teacher",
     "Targets.mix",
     "Targets.smooth",
+    "analysis.choose_label_smoothing",
+    "analysis.class_separation",
+    "analysis.confidence_penalty_for_gap",
+    "analysis.erasure_index",
+    "analysis.gap_for_confidence_penalty",
+    "analysis.gap_under_weight_decay",
+    "analysis.minimum_loss",
+    "analysis.mutual_information",
+    "analysis.neural_collapse",
+    "analysis.optimal_logit_gap",
+    "analysis.penultimate_projection",
+    "analysis.projection_tightness",
+    "analysis.smoothing_for_noise",
+    "analysis.stability",
     "cross_entropy",
     "cutmix",
     "mix",
@@ -77,7 +104,7 @@ def wanted_sections(name: str, function: Callable[..., Any]) -> set[str]:
         return {"Examples", "References"} if name in PUBLISHED else {"Examples"}
     signature = inspect.signature(function)
     takes_arguments = bool(set(signature.parameters) - {"self", "cls"})
-    is_method = "." in name
+    is_method = "." in function.__qualname__.rpartition("<locals>.")[2]
     wanted = set()
     if takes_arguments:
         wanted |= {"Parameters", "Returns"}
@@ -97,6 +124,7 @@ ORDER = (
     "Parameters",
     "Returns",
     "Raises",
+    "Warns",
     "Gradient",
     "Choosing",
     "Notes",
@@ -114,6 +142,18 @@ def test_docstrings(name: str) -> None:
     assert wanted_sections(name, function) - set(found) == set()
     known = [heading for heading in ORDER if heading in found]
     assert [heading for heading in found if heading != "Attributes"] == known
+
+
+@pytest.mark.parametrize("module", [v for _, v in public_values() if isinstance(v, ModuleType)])
+def test_names_of_modules(module: ModuleType) -> None:
+    """A public module lists its names in order, and has no others beside its own modules."""
+    names = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert set(module.__all__) == names
+    assert module.__all__ == sorted(module.__all__, key=str)
 
 
 def test_missing_sections_would_be_seen() -> None:
