@@ -14,7 +14,7 @@ import pytest
 
 import softtargets as st
 from softtargets._array import axes, errors, namespaces
-from tests import messages, messages_of_builders, messages_of_losses
+from tests import messages, messages_of_builders, messages_of_calibration, messages_of_losses
 
 SOURCE = Path(st.__file__).parent
 X = np.array([[0.5, -1.25, 2.0, 0.25], [-0.75, 3.0, 1.5, -2.5], [0.125, 0.25, -0.375, 1.0]])
@@ -228,7 +228,7 @@ VALUES: list[tuple[str, Callable[[], object]]] = [
     ("num_classes must be at least 4, the number of classes of logits, got 3",
      lambda: st.SoftmaxState.of(X, Y, num_classes=3)),
 ]  # fmt: skip
-MORE = (messages, messages_of_builders, messages_of_losses)
+MORE = (messages, messages_of_builders, messages_of_calibration, messages_of_losses)
 CASES = [(TypeError, *case) for case in [*TYPES, *(c for more in MORE for c in more.TYPES)]]
 CASES += [(ValueError, *case) for case in [*VALUES, *(c for more in MORE for c in more.VALUES)]]
 

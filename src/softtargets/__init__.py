@@ -9,6 +9,7 @@
 Everything follows ``logits``: the result has their library and their device.
 """
 
+from softtargets import calibration
 from softtargets._array.threads import get_num_threads, set_num_threads
 from softtargets.losses.binary_cross_entropy import binary_cross_entropy
 from softtargets.losses.cross_entropy import cross_entropy
@@ -43,6 +44,7 @@ __all__ = [
     "Targets",
     "backward_correction",
     "binary_cross_entropy",
+    "calibration",
     "convert_smoothing",
     "cross_entropy",
     "cutmix",
