@@ -10,7 +10,6 @@ import pytest
 
 import softtargets as st
 from softtargets._array import read
-from softtargets.calibration import ordered
 
 cal = st.calibration
 X = np.array([[0.5, -1.25, 2.0], [3.0, 1.5, -2.5]])
@@ -78,8 +77,8 @@ TYPES: list[tuple[str, Callable[[], object]]] = [
     ("other must be CalibrationBins, got dict", lambda: bins().merge({})),
     ("other must be a CalibrationSummary, got CalibrationBins",
      lambda: cal.CalibrationSummary(from_logits=True).merge(bins())),
-    ("scores must be sorted here, which Dask arrays cannot be (CalibrationBins need no order), "
-     "got ndarray", pretend("is_dask", ordered, True, error(binning="mass"))),
+    ("scores must be sorted for this, which lazy arrays cannot be, got ndarray",
+     pretend("is_dask", read, True, error(binning="mass"))),
     ("logits must have values to read, outside of compiled code, got ndarray",
      pretend("is_eager", read, False, lambda: cal.fit_temperature(X, Y))),
     ("logits must be an array, got list", lambda: cal.fit_temperature(X.tolist(), Y)),
@@ -109,7 +108,10 @@ VALUES: list[tuple[str, Callable[[], object]]] = [
     ("targets must be in [0, 3) or ignore_index -100, got 5 at position (1,)",
      error(targets=np.array([2, 5]))),
     ("rows of targets must sum to 1, got 2.0 at position (0,)", error(targets=2 * Q)),
-    ("rows of scores must sum to 1, got 1.25 at position (0,)", error(from_logits=False)),
+    ("rows of scores must sum to 1, got 2.0 at position (0,)",
+     error(scores=2 * P, from_logits=False)),
+    ("scores must be finite and at least 0, got -1.25 at position (0, 1)",
+     error(from_logits=False)),
     ("scores must be finite and at least 0, got nan at position (0, 0)",
      error(scores=P * [NAN, 1, 1], from_logits=False)),
     ("scores must be in [0, 1], got 1.5 at position (1,)",

@@ -101,9 +101,7 @@ def test_sweep(seed: int, rows: int) -> None:
         bins = oracle.of_mass(events, best)
         if binning == "width":
             bins = oracle.of_width(events, rounded_edges(best))
-        found = cal.calibration_error(
-            c, y, num_bins="sweep", binning=binning, norm=2, **POSITIVE
-        )
+        found = cal.calibration_error(c, y, num_bins="sweep", binning=binning, norm=2, **POSITIVE)
         assert value(found) == pytest.approx(float(oracle.square(bins)) ** 0.5, abs=1e-7)
 
 
@@ -260,3 +258,31 @@ def test_log_likelihood_of_logits(backend: Variant) -> None:
     same = st.cross_entropy(x, y, reduction="none")
     assert to_numpy(found).tolist() == to_numpy(same).tolist()
     assert to_numpy(found)[0] == 200.0
+
+
+def test_inputs_are_not_changed() -> None:
+    """Arrays that may be written into are as they were, whatever was asked of them."""
+    rng = np.random.default_rng(37)
+    p, y = rng.dirichlet(np.ones(3), 20), rng.integers(0, 3, 20)
+    where = rng.random(20) < 0.8
+    for scores, from_logits in ((p, False), (np.log(p), True)):
+        before = scores.copy(), y.copy(), p.copy(), where.copy()
+        words = {"from_logits": from_logits}
+        for targets in (y, p):
+            for options in ({}, {"where": where}):
+                cal.brier_score(scores, targets, **words, **options)
+                cal.negative_log_likelihood(scores, targets, **words, **options)
+                for scope in ("top", "classwise"):
+                    for binning in ("width", "mass"):
+                        cal.calibration_error(
+                            scores, targets, scope=scope, binning=binning, **words, **options
+                        )
+                cal.calibration_report(scores, targets, **words, **options)
+        if from_logits:
+            cal.fit_temperature(scores, y)
+            cal.fit_vector_scaling(scores, y)
+        else:
+            cal.unsmooth(scores, 0.1)
+            cal.binary_brier_score(scores[:, 0], y // 2, from_logits=False)
+        for array, kept in zip((scores, y, p, where), before, strict=True):
+            np.testing.assert_array_equal(array, kept)

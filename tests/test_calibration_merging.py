@@ -87,7 +87,7 @@ def test_large_batches_are_cut(monkeypatch: pytest.MonkeyPatch, rng: np.random.G
     found = []
     for chunk in (2**22, 100):
         monkeypatch.setattr("softtargets.calibration.inputs.CHUNK", chunk)
-        monkeypatch.setattr("softtargets.calibration.tally.ROWS", chunk)
+        monkeypatch.setattr("softtargets.calibration.tally.EVENTS", chunk)
         bins = Bins(from_logits=True)
         for targets in (y, soft):
             bins.update(x, targets, where=where, axis=1)
@@ -175,9 +175,7 @@ def test_coarser_bins(rng: np.random.Generator) -> None:
     p, y = rng.random(500), rng.integers(0, 2, 500)
     p[:20] = np.arange(20) / 15
     p = np.minimum(p, 1.0)
-    fine, coarse = (
-        Bins(from_logits=False, num_bins=count, scope="positive") for count in (60, 15)
-    )
+    fine, coarse = (Bins(from_logits=False, num_bins=count, scope="positive") for count in (60, 15))
     fine.update(p, y)
     coarse.update(p, y)
     assert_same(fine.coarsen(15), coarse)

@@ -17,6 +17,13 @@ def check_concrete(array: Array, argument: str) -> None:
         errors.bad_type(argument, rule, type(array).__name__)
 
 
+def check_sortable(array: Array, argument: str) -> None:
+    """Raise for an array whose library cannot sort."""
+    if is_dask(array):
+        rule = "be sorted for this, which lazy arrays cannot be"
+        errors.bad_type(argument, rule, type(array).__name__)
+
+
 def read(array: Array, argument: str) -> np.ndarray[Any, Any]:
     """Return the values in NumPy: waits for a device, and computes what is lazy."""
     check_concrete(array, argument)

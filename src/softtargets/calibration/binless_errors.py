@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from softtargets._array.checks import check_option
+from softtargets._array.read import check_sortable
 from softtargets.calibration import ordered
 from softtargets.calibration.bins import CalibrationBins
 from softtargets.calibration.events import all_events
@@ -167,7 +168,7 @@ def _of_order(
     check_option(options.scope, "scope", SCOPES)
 
     def measure(scores: Array, targets: Any, options: Options) -> Array:
-        ordered.check_sortable(scores)
+        check_sortable(scores, "scores")
         kinds = [formula(kind) for kind in ordered.in_order(all_events(scores, targets, options))]
         return kinds[0] if len(kinds) == 1 else ordered.largest(kinds)
 

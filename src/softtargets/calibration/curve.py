@@ -32,7 +32,7 @@ class ReliabilityCurve(NamedTuple):
     >>> print(bins.reliability())
                bin      count confidence accuracy   95% of accuracy   if calibrated
        0.000-0.500          2     0.4000   0.5000    0.095 to 0.905  0.000 to 1.000
-       0.500-1.000          3     0.9000   1.0000    0.438 to 1.000  0.333 to 1.000
+       0.500-1.000          3     0.9000   1.0000    0.439 to 1.000  0.333 to 1.000
     """
 
     edges: Numbers
@@ -80,11 +80,20 @@ def make_curve(binned: Binned, level: float) -> ReliabilityCurve:
     consistent = np.full((2, *count.shape), np.nan)
     for place in zip(*np.nonzero(count), strict=True):
         consistent[:, *place] = hit_range(int(count[place]), float(confidence[place]), level)
-    columns = (count, confidence, accuracy, *wilson(count, accuracy, level), *consistent)
+    interval = wilson(count, accuracy, level)
     kinds, num_bins = count.shape
-    shaped = (column[0, :] if kinds == 1 else column for column in columns)
-    edges = np.arange(num_bins + 1) / num_bins
-    return ReliabilityCurve(edges, *shaped, float(level))
+    one = 0 if kinds == 1 else slice(None)
+    return ReliabilityCurve(
+        edges=np.arange(num_bins + 1) / num_bins,
+        counts=count[one],
+        confidence=confidence[one],
+        accuracy=accuracy[one],
+        accuracy_low=interval[0][one],
+        accuracy_high=interval[1][one],
+        consistent_low=consistent[0][one],
+        consistent_high=consistent[1][one],
+        level=float(level),
+    )
 
 
 def wilson(count: Numbers, share: Numbers, level: float) -> tuple[Numbers, Numbers]:
@@ -94,7 +103,8 @@ def wilson(count: Numbers, share: Numbers, level: float) -> tuple[Numbers, Numbe
         middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
         half = np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
         half = half * z / (1 + z**2 / count)
-    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+    # Rounding alone could put an end on the wrong side of a share of 0 or 1.
+    return np.clip(middle - half, 0.0, share), np.clip(middle + half, share, 1.0)
 
 
 def hit_range(count: int, p: float, level: float) -> tuple[float, float]:

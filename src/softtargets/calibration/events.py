@@ -11,6 +11,7 @@ import numpy as np
 
 from softtargets._array.kinds import is_numpy, namespace
 from softtargets._array.operations import is_label, pick
+from softtargets._array.traits import quiet
 from softtargets.calibration.inputs import Examples, Options, chunks
 from softtargets.calibration.rowwise import logarithms, square_of_pass, squares
 from softtargets.execution.summaries import Summary, row_columns
@@ -81,9 +82,9 @@ def probabilities(some: Examples, from_logits: bool) -> Array:
     x = xp.astype(some.scores, some.dtype, copy=False)
     if not from_logits:
         return x
-    blank = Rows(kept=some.kept)
-    done = forward(xp, x, blank)
-    return done.exponentials / done.state.exp_sum
+    with quiet(xp):
+        done = forward(xp, x, Rows(kept=some.kept))
+        return done.exponentials / done.state.exp_sum
 
 
 def _one_hot(some: Examples, p: Array) -> Array:

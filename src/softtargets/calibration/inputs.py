@@ -18,6 +18,7 @@ from softtargets._array.dtypes import FLOATING, INTEGER, check_floating, compute
 from softtargets._array.host import from_view, numpy_views
 from softtargets._array.kinds import is_array, is_numpy
 from softtargets._array.namespaces import beside, check_follows, namespace_of
+from softtargets._array.operations import as_column
 from softtargets._array.traits import may_look, stop_gradient
 from softtargets._array.trees import with_arrays
 from softtargets.targets.measures import refuse_bucket
@@ -60,6 +61,13 @@ class Examples(NamedTuple):
     labels: Array | None
     kept: Array | None
     bad: Array | None
+
+    @property
+    def weights(self) -> Array:
+        """The mass of each row before smoothing, 0 of rows that do not count, as a column."""
+        xp, rows = self.xp, self.scores.shape[0]
+        like = xp.zeros((1, 1), dtype=self.dtype, **beside(self.scores))
+        return xp.broadcast_to(as_column(xp, self.rows.row_weight, like), (rows, 1))
 
     def some(self, block: slice) -> Self:
         """Return a block of the rows, without their scores."""

@@ -64,7 +64,7 @@ def _stirling(xp: Namespace, n: Array) -> Array:
         m = n + j
         total = total + ((m + 0.5) * xp.log1p(1 / m) - 1)
     m = n + 8
-    return total + (1 / 12 - (1 / 360 - 1 / (1260 * m**2)) / m**2) / m
+    return total + (1 / 12 - (1 / 360 - (1 / 1260 - 1 / (1680 * m**2)) / m**2) / m**2) / m
 
 
 def _deviance(xp: Namespace, x: Array, mean: Array) -> Array:

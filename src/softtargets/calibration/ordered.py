@@ -8,9 +8,8 @@ import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from softtargets._array import errors
 from softtargets._array.dtypes import index_dtype
-from softtargets._array.kinds import is_dask, namespace
+from softtargets._array.kinds import namespace
 from softtargets._array.namespaces import beside
 from softtargets._array.operations import quotient
 from softtargets._array.read import check_concrete, read
@@ -21,15 +20,14 @@ from softtargets.typing import Array, Binning, Namespace
 
 
 class Ordered(NamedTuple):
-    """Events of one kind by rising confidence; those that do not count come last, with zeros.
+    """Events of one kind by rising confidence, ``keys``; those that do not count come last, as 2.
 
-    ``hits`` are means over equal confidences. The sums are of the first 0, 1, ..., n events, the
-    first of them 0; ``total`` is the number of events that count, ``bad`` that of no numbers.
+    The sums are of the first 0, 1, ..., n events, the first of them 0, with means of the hits of
+    equal confidences; ``total`` is the number of events that count, ``bad`` that of no numbers.
     """
 
     xp: Namespace
-    confidence: Array
-    hits: Array
+    keys: Array
     confidence_sums: Array
     hit_sums: Array
     spread_sums: Array
@@ -55,13 +53,6 @@ class Ordered(NamedTuple):
         return Binned(xp, count, confidence, hits, confidence - hits, spread, self.bad)
 
 
-def check_sortable(array: Array) -> None:
-    """Raise for arrays that cannot be sorted."""
-    if is_dask(array):
-        rule = "be sorted here, which Dask arrays cannot be (CalibrationBins need no order)"
-        errors.bad_type("scores", rule, type(array).__name__)
-
-
 def in_order(some: Events) -> Iterator[Ordered]:
     """Yield each kind of events in order."""
     xp = namespace(some.confidence)
@@ -82,8 +73,10 @@ def in_order(some: Events) -> Iterator[Ordered]:
         h = (xp.take(sums, behind) - xp.take(sums, first)) / size
         position = xp.arange(1, key.shape[0] + 1, dtype=behind.dtype, **beside(behind))
         last = (behind == position) & counts
-        all_sums = (xp.cumulative_sum(v, include_initial=True) for v in (c, h, c * (1 - c)))
-        yield Ordered(xp, c, h, *all_sums, last, total, bad)
+        first, second, third = (
+            xp.cumulative_sum(v, include_initial=True) for v in (c, h, c * (1 - c))
+        )
+        yield Ordered(xp, key, first, second, third, last, total, bad)
 
 
 def bounds_of(ordered: Ordered, num_bins: int, binning: Binning) -> Array:
@@ -96,17 +89,11 @@ def bounds_of(ordered: Ordered, num_bins: int, binning: Binning) -> Array:
     if binning == "mass":
         rest = total % num_bins
         return j * (total // num_bins) + xp.where(j < rest, j, rest)
-    edges = quotient(xp, xp.astype(j, ordered.confidence.dtype), num_bins)
-    # Events that do not count have a confidence of 0 here, behind the others.
-    keys = xp.where(_position(ordered) < total, ordered.confidence, 2.0)
-    inner = xp.astype(xp.searchsorted(keys, edges[1:-1], side="right"), total.dtype)
+    edges = quotient(xp, xp.astype(j, ordered.keys.dtype), num_bins)
+    inner = xp.searchsorted(ordered.keys, edges[1:-1], side="right")
+    inner = xp.astype(inner, total.dtype)
     ends = xp.stack([xp.zeros_like(total), total])
     return xp.concat([ends[:1], inner, ends[1:]])
-
-
-def _position(ordered: Ordered) -> Array:
-    xp, total = ordered.xp, ordered.total
-    return xp.arange(ordered.confidence.shape[0], dtype=total.dtype, **beside(total))
 
 
 def sweep(ordered: Ordered, binning: Binning) -> Binned:
@@ -114,8 +101,7 @@ def sweep(ordered: Ordered, binning: Binning) -> Binned:
 
     Numbers are tried from 2 on, and the first at which one falls ends it.
     """
-    check_concrete(ordered.confidence, "scores")
-    xp = ordered.xp
+    check_concrete(ordered.keys, "scores")
     best = ordered.between(bounds_of(ordered, 1, binning))
     for num_bins in range(2, int(read(ordered.total, "scores")) + 1):
         found = ordered.between(bounds_of(ordered, num_bins, binning))
@@ -154,15 +140,15 @@ def kolmogorov_smirnov(ordered: Ordered) -> Array:
 
 def risk_over_coverage(ordered: Ordered) -> Array:
     """Return the mean over k = 1, ..., N of the rate of misses among the k most confident."""
-    xp, dtype = ordered.xp, ordered.confidence.dtype
-    position = _position(ordered)
-    total = ordered.total
-    hits_above = xp.take(ordered.hit_sums, total) - ordered.hit_sums[:-1]
+    xp, total = ordered.xp, ordered.total
+    dtype = ordered.hit_sums.dtype
+    position = xp.arange(ordered.keys.shape[0], dtype=total.dtype, **beside(total))
+    hits_above = ordered.hit_sums[-1] - ordered.hit_sums[:-1]
     kept = xp.astype(xp.where(position < total, total - position, 1), dtype)
     risk = xp.where(position < total, 1 - hits_above / kept, 0.0)
     return ordered.checked(xp.sum(risk) / _size(ordered))
 
 
 def _size(ordered: Ordered) -> Array:
-    dtype = ordered.confidence.dtype
+    dtype = ordered.hit_sums.dtype
     return ordered.xp.astype(ordered.xp.where(ordered.total > 0, ordered.total, 1), dtype)

@@ -272,6 +272,10 @@ def calibration_report(
     >>> for line in str(report).splitlines()[:5]:
     ...     print(line)
     calibration of 2,000 rows
+    accuracy                 0.8625  95%: 0.8467 to 0.8769
+    mean confidence          0.8690  over-confident by 0.0065
+    ECE, 15 bins             0.0204  if calibrated: 0.0163 +- 0.0041
+      too confident          0.0135
     """
     check_concrete(logits, "logits")
     summary = CalibrationSummary(from_logits=from_logits, num_bins=num_bins)

@@ -6,7 +6,6 @@ from typing import Any
 from softtargets._array.axes import check_axis, row_shape
 from softtargets._array.checks import check_option
 from softtargets._array.kinds import namespace
-from softtargets._array.namespaces import is_number
 from softtargets._array.sums import row_sums
 from softtargets._array.traits import quiet
 from softtargets.calibration.inputs import Examples, Options, chunks, seen_from_host
@@ -31,12 +30,10 @@ def reduced(
         columns, weights = [], []
         for some in chunks(scores, targets, options):
             columns.append(by_row(some, options.from_logits))
-            weights.append(some.rows.row_weight)
+            weights.append(some.weights)
         xp = namespace(columns[0])
-        column, weight = columns[0], weights[0]
-        if len(columns) > 1:
-            column = xp.concat(columns)
-            weight = weight if is_number(weight) else xp.concat(weights)
+        column = columns[0] if len(columns) == 1 else xp.concat(columns)
+        weight = weights[0] if len(weights) == 1 else xp.concat(weights)
         shape = tuple(scores.shape)
         if options.scope != "positive":
             shape = row_shape(shape, check_axis(options.axis, len(shape)))
@@ -49,7 +46,9 @@ def reduced(
 def squares(some: Examples, from_logits: bool) -> Array:
     """Return  sum_k (p_k - y_k)^2  of each row, on average over labels drawn from soft targets."""
     if not from_logits:
-        off = some.rows.add_to(some.xp, _clean(some, 0.0), -1.0)
+        # Labels are subtracted in place.
+        p = some.xp.astype(_clean(some, 0.0), some.dtype, copy=True)
+        off = some.rows.add_to(some.xp, p, -1.0)
         return _total(some, some.rows, off)
     task = Summary(some.xp, some.scores, some.rows, some.dtype, 1, square_of_pass(some))
     return row_columns(task)[0]

@@ -10,8 +10,8 @@ from softtargets._array.dtypes import dtype_name, index_dtype
 from softtargets._array.kinds import is_numpy, namespace
 from softtargets._array.namespaces import beside
 from softtargets._array.operations import as_column
-from softtargets._array.sums import column_sum
 from softtargets._array.scalars import widest_floating
+from softtargets._array.sums import column_sum
 from softtargets.calibration import counters
 from softtargets.calibration.events import Events, events
 from softtargets.calibration.inputs import Options, seen_from_host
@@ -19,8 +19,8 @@ from softtargets.typing import Array
 
 #: The sums: of hits h, of confidences c, of c^2, of c h.
 HITS, CONFIDENCE, SQUARE, PRODUCT = range(4)
-#: Rows that are counted at a time on the host, where they stay in the cache.
-ROWS = 2**15
+#: Events that are counted at a time on the host, where they stay in the cache.
+EVENTS = 2**15
 
 
 class Tally(NamedTuple):
@@ -66,7 +66,7 @@ def _blocks(some: Events) -> Iterator[Events]:
     xp = namespace(some.confidence)
     step = rows
     if is_numpy(some.confidence):
-        step = ROWS
+        step = max(1, EVENTS // kinds)
     elif dtype_name(xp.zeros((), dtype=index_dtype(xp, some.confidence))) == "int32":
         step = max(1, counters.NARROW_ROWS // kinds)
     if rows <= step:

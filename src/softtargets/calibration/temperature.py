@@ -7,11 +7,10 @@ from softtargets._array import errors
 from softtargets._array.checks import check_penalty
 from softtargets._array.dtypes import check_floating, dtype_name
 from softtargets._array.namespaces import is_number, namespace_of
-from softtargets._array.operations import as_column
-from softtargets._array.sums import column_sum
 from softtargets._array.read import check_concrete, read
 from softtargets._array.scalars import widest_floating
-from softtargets.calibration.inputs import Examples, Options, chunks, seen_from_host
+from softtargets._array.sums import column_sum
+from softtargets.calibration.inputs import Options, chunks, seen_from_host
 from softtargets.constants import IGNORE_INDEX
 from softtargets.execution.summaries import Summary, row_columns
 from softtargets.softmax.kernel import Pass
@@ -38,7 +37,7 @@ class TemperatureFit(NamedTuple):
     >>> import numpy as np
     >>> import softtargets as st
     >>> print(st.calibration.fit_temperature(2 * np.eye(3), np.arange(3)))
-    temperature 0.01 (at a bound: no optimum within), negative log-likelihood 0.239535 -> 0.000000
+    temperature 0.01 (at a bound: no optimum within), negative log-likelihood 0.239545 -> 0.000000
     """
 
     temperature: float
@@ -151,10 +150,12 @@ def fit_temperature(
     t = min(max(1.0, 1 / high), 1 / low)
     here = start if t == 1 else at(t)
     search = _Search(1 / high, 1 / low)
+    step = t
     for _ in range(STEPS):
-        step = search.next(t, here)
-        if step is None:
+        found = search.next(t, here)
+        if found is None:
             return TemperatureFit(1 / t, True, start.value, here.value, passes)
+        step = found
         if abs(step - t) <= tolerance * t:
             break
         t, here = step, at(step)
@@ -205,7 +206,7 @@ def _slope(logits: Array, targets: Any, options: Options, t: float) -> Slope:
             task = Summary(
                 xp, some.scores, some.rows, some.dtype, 3, summarize, moments=2, factor=t
             )
-            columns = [*row_columns(task), _weights(some)]
+            columns = [*row_columns(task), some.weights]
             for j, column in enumerate(columns):
                 totals[j] = totals[j] + column_sum(xp, xp.astype(column, wide, copy=False))
         return totals
@@ -215,12 +216,6 @@ def _slope(logits: Array, targets: Any, options: Options, t: float) -> Slope:
     if weight == 0:
         errors.bad_value("targets", "have rows that count", "none")
     return Slope(value / weight, first / (weight * t), second / (weight * t * t))
-
-
-def _weights(some: Examples) -> Array:
-    xp, rows = some.xp, some.scores.shape[0]
-    weight = as_column(xp, some.rows.row_weight, xp.zeros_like(some.scores[:1, :1]))
-    return xp.broadcast_to(weight, (rows, 1))
 
 
 def _check_bounds(bounds: Any) -> tuple[float, float]:

@@ -9,12 +9,12 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from softtargets._array import threads
 from softtargets._array.axes import in_rows
 from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import beside
 from softtargets._array.operations import CLASS_MAJOR
 from softtargets._array.traits import quiet
-from softtargets._array import threads
 from softtargets.execution.plan import HOST_ENTRIES, make_plan
 from softtargets.softmax.kernel import Pass, forward
 from softtargets.targets.rows import Rows
