@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import softtargets
+import softtargets.plots
 
 
 def test_public_names() -> None:
@@ -22,14 +23,26 @@ def test_public_names() -> None:
     modules = {n for n in softtargets.__all__ if isinstance(getattr(softtargets, n), ModuleType)}
     assert set(softtargets.__all__) - {"__version__"} == names | modules
     assert softtargets.__all__ == sorted(softtargets.__all__, key=str)
+    for module in modules:
+        inner = getattr(softtargets, module)
+        assert inner.__all__ == sorted(inner.__all__, key=str)
+        own = {n for n, value in vars(inner).items() if callable(value) and n[0] != "_"}
+        assert own == set(inner.__all__)
+
+
+def public_values(module: ModuleType = softtargets, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the names in `__all__` with their values, those of public modules with a prefix."""
+    for name in module.__all__:
+        value = getattr(module, name)
+        if isinstance(value, ModuleType):
+            yield from public_values(value, f"{name}.")
+        elif callable(value):
+            yield f"{prefix}{name}", value
 
 
 def public_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield every public function, class and method with its name."""
-    for name in softtargets.__all__:
-        value = getattr(softtargets, name)
-        if not callable(value):
-            continue
+    for name, value in (*public_values(), *public_values(softtargets.plots, "plots.")):
         yield name, value
         for part, member in inspect.getmembers(value) if inspect.isclass(value) else ():
             # What a class takes over from Python itself has Python's docstrings.
@@ -41,6 +54,19 @@ def public_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
 FUNCTIONS = dict(public_functions())
 #: Formulas that somebody published: their docstrings name the source.
 PUBLISHED = {
+    "calibration.apply_temperature",
+    "calibration.binary_brier_score",
+    "calibration.brier_decomposition",
+    "calibration.brier_score",
+    "calibration.calibration_error",
+    "calibration.fit_temperature",
+    "calibration.fit_vector_scaling",
+    "calibration.ks_calibration_error",
+    "calibration.negative_log_likelihood",
+    "calibration.noise_floor",
+    "calibration.risk_coverage_area",
+    "calibration.smooth_calibration_error",
+    "calibration.unsmooth",
     "Mixing.sample_cutmix",
     "Mixing.sample_mixup",
     "OnlineLabelSmoothing",
@@ -48,6 +74,20 @@ PUBLISHED = {
     "Targets.from_teacher",
     "Targets.mix",
     "Targets.smooth",
+    "analysis.choose_label_smoothing",
+    "analysis.class_separation",
+    "analysis.confidence_penalty_for_gap",
+    "analysis.erasure_index",
+    "analysis.gap_for_confidence_penalty",
+    "analysis.gap_under_weight_decay",
+    "analysis.minimum_loss",
+    "analysis.mutual_information",
+    "analysis.neural_collapse",
+    "analysis.optimal_logit_gap",
+    "analysis.penultimate_projection",
+    "analysis.projection_tightness",
+    "analysis.smoothing_for_noise",
+    "analysis.stability",
     "cross_entropy",
     "cutmix",
     "mix",
@@ -77,7 +117,7 @@ def wanted_sections(name: str, function: Callable[..., Any]) -> set[str]:
         return {"Examples", "References"} if name in PUBLISHED else {"Examples"}
     signature = inspect.signature(function)
     takes_arguments = bool(set(signature.parameters) - {"self", "cls"})
-    is_method = "." in name
+    is_method = inspect.isclass(FUNCTIONS.get(name.rpartition(".")[0]))
     wanted = set()
     if takes_arguments:
         wanted |= {"Parameters", "Returns"}
@@ -97,6 +137,7 @@ ORDER = (
     "Parameters",
     "Returns",
     "Raises",
+    "Warns",
     "Gradient",
     "Choosing",
     "Notes",
@@ -114,6 +155,18 @@ def test_docstrings(name: str) -> None:
     assert wanted_sections(name, function) - set(found) == set()
     known = [heading for heading in ORDER if heading in found]
     assert [heading for heading in found if heading != "Attributes"] == known
+
+
+@pytest.mark.parametrize("module", [v for _, v in public_values() if isinstance(v, ModuleType)])
+def test_names_of_modules(module: ModuleType) -> None:
+    """A public module lists its names in order, and has no others beside its own modules."""
+    names = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert set(module.__all__) == names
+    assert module.__all__ == sorted(module.__all__, key=str)
 
 
 def test_missing_sections_would_be_seen() -> None:

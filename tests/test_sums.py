@@ -51,7 +51,7 @@ def test_weighted_sums(backend: Variant) -> None:
         assert_close(sums.weighted_sums(backend.xp, rows, values), [[8.0], [2.5]], ulps=0)
 
 
-@pytest.mark.parametrize("classes", [1, 1023, 1024, 1025, 5000])
+@pytest.mark.parametrize("classes", [1, 511, 512, 513, 5000])
 @pytest.mark.parametrize("shared", [False, True], ids=["own", "shared"])
 def test_long_weighted_sums(classes: int, shared: bool, rng: np.random.Generator) -> None:
     """Inner products of NumPy's rows are accurate for any length, layout, and vector of all."""
@@ -69,7 +69,7 @@ def test_long_weighted_sums(classes: int, shared: bool, rng: np.random.Generator
     assert_close(found[0], (weight[:1].astype(np.float64) * values[:1]).sum(axis=1), ulps=4)
 
 
-@pytest.mark.parametrize("classes", [1, 2, 3, 17, 63, 64, 65, 1000])
+@pytest.mark.parametrize("classes", [1, 2, 3, 17, 63, 64, 65, 512, 1000, 1024])
 def test_row_sums_of_any_layout(classes: int, rng: np.random.Generator) -> None:
     """NumPy's sums along rows that lie in columns are as accurate as those of rows in rows."""
     data = (1 + rng.random((5, classes))).astype(np.float32)

@@ -45,3 +45,8 @@ def warn(message: str) -> None:
         frame = frame.f_back
         level += 1
     warnings.warn(message, stacklevel=level)
+
+
+def missing(what: str, package: str, extra: str) -> NoReturn:
+    """Raise the ImportError that says what to install."""
+    raise ImportError(f"{what} needs {package}: python -m pip install 'softtargets[{extra}]'")

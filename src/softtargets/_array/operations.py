@@ -30,6 +30,14 @@ def product(xp: Namespace, weight: Amount, values: Array) -> Array:
     return weight * xp.where(off, 0.0, values)
 
 
+def log_of(xp: Namespace, mass: Array) -> Array:
+    """Return the logarithm of numbers of at least 0; -inf for 0, without a warning, also where
+    lazy arrays are computed later.
+    """
+    none = mass == 0
+    return xp.where(none, -xp.inf, xp.log(xp.where(none, 1.0, mass)))
+
+
 def gate(
     xp: Namespace, keep: Array | None, amount: Amount, otherwise: float, like: Array
 ) -> Amount:

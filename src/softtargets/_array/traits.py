@@ -75,6 +75,11 @@ def may_fill(array: Array) -> bool:
     return may_write(array) and not (is_numpy(array) and not array.flags.writeable)
 
 
+def computed_once(array: Array) -> Array:
+    """Return an array whose values are there: a lazy one that is used many times is computed."""
+    return array.persist() if is_dask(array) else array
+
+
 def look(flag: Array) -> bool | None:
     """Return the truth of a 0-d boolean array, or None where its value may not be looked at."""
     return bool(flag) if may_look(flag) else None

@@ -130,14 +130,4 @@ def fit_temperature(logits: Array, labels: Array) -> Temperature:
 
 def logit_gap(logits: Array, labels: Array) -> float:
     """Return the mean of the label's logit minus the mean of the other logits."""
-    xp = array_namespace(logits)
-    count = int(logits.shape[-1])
-    target = st.Targets.from_labels(labels, count).dot(logits)
-    return float(xp.mean(target - xp.mean(logits, axis=-1))) * count / (count - 1)
-
-
-def closed_form_gap(label_smoothing: float, num_classes: int) -> float:
-    """Return the gap at which the smoothed loss is smallest: log(1 + K (1 - e) / e)."""
-    if label_smoothing == 0:
-        return math.inf
-    return math.log1p(num_classes * (1 - label_smoothing) / label_smoothing)
+    return float(array_namespace(logits).mean(st.analysis.logit_gap(logits, labels)))

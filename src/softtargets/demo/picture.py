@@ -6,22 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from softtargets.analysis import optimal_logit_gap
 from softtargets.demo.data import NUM_CLASSES
-from softtargets.demo.measures import Reliability, closed_form_gap
+from softtargets.demo.measures import Reliability
 from softtargets.demo.needs import need
 from softtargets.demo.sentences import focus
 from softtargets.demo.study import Study
+from softtargets.plots.style import series, tidy
 
-#: Colours of Okabe and Ito: told apart with any kind of colour vision, and by their lightness.
-COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 #: A bin with fewer predictions, of all seeds together, is too uncertain to be shown.
 FEWEST = 30
-
-
-def style(row: int) -> dict[str, Any]:
-    """Return colour and marker of one amount of smoothing, the same in all panels."""
-    return {"color": COLOURS[row % len(COLOURS)], "marker": MARKERS[row % len(MARKERS)]}
 
 
 def make_figure(study: Study) -> Any:
@@ -35,9 +29,7 @@ def make_figure(study: Study) -> Any:
     draw_accuracy(above, study)
     draw_calibration(figure.add_subplot(grid[1, 2], sharex=above), study)
     for axes in figure.axes:
-        axes.grid(color="0.9", linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
     figure.suptitle(
         f"Label smoothing on handwritten digits: {study.seeds} seeds, {study.moments[-1]} steps"
     )
@@ -64,7 +56,7 @@ def draw_reliability(axes: Any, study: Study) -> None:
                 confidence[shown] / count[shown],
                 hits[shown] / count[shown],
                 label=f"smoothing {study.epsilons[row]:g}, {label}",
-                **style(row),
+                **series(row),
                 **look,
             )
     axes.set(
@@ -82,10 +74,10 @@ def draw_gaps(axes: Any, study: Study) -> None:
     steps = np.array(study.moments)
     for row, epsilon in enumerate(study.epsilons):
         gaps = np.array([result.gaps for result in study.results[row]])
-        middle, colour = np.mean(gaps, axis=0), style(row)["color"]
+        middle, colour = np.mean(gaps, axis=0), series(row)["color"]
         axes.plot(steps, middle, color=colour, linewidth=1.8)
         axes.fill_between(steps, gaps.min(axis=0), gaps.max(axis=0), color=colour, alpha=0.2)
-        exact = closed_form_gap(epsilon, NUM_CLASSES)
+        exact = optimal_logit_gap(epsilon, NUM_CLASSES)
         if math.isfinite(exact):
             axes.plot(steps[[0, -1]], [exact, exact], color=colour, linestyle="--", linewidth=1)
         end = {"xy": (steps[-1], middle[-1]), "xytext": (5, 0), "textcoords": "offset points"}

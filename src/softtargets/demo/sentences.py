@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from softtargets.analysis import optimal_logit_gap
 from softtargets.demo.agreement import Curve
 from softtargets.demo.data import NUM_CLASSES
-from softtargets.demo.measures import closed_form_gap
 from softtargets.demo.study import Study
 from softtargets.demo.tables import (
     FEWEST_SEEDS,
@@ -98,7 +98,7 @@ def temperature(study: Study, row: int) -> str:
 
 def gap(study: Study) -> str:
     """Say how near the logit gaps came to their closed forms."""
-    exact = np.array([closed_form_gap(epsilon, NUM_CLASSES) for epsilon in study.epsilons])
+    exact = np.array([optimal_logit_gap(epsilon, NUM_CLASSES) for epsilon in study.epsilons])
     reached = np.mean(study.values("gap"), axis=1)
     parts = []
     # Smoothing 1 has the closed form 0, of which nothing can be a percentage.

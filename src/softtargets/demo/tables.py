@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from softtargets.analysis import optimal_logit_gap
 from softtargets.demo.agreement import Curve
 from softtargets.demo.data import NUM_CLASSES
-from softtargets.demo.measures import closed_form_gap
 from softtargets.demo.study import Study
 from softtargets.typing import Array
 
@@ -125,7 +125,7 @@ def differences(study: Study) -> list[str]:
 
 def gaps(study: Study) -> list[str]:
     """Return the table of logit gaps."""
-    exact = [closed_form_gap(epsilon, NUM_CLASSES) for epsilon in study.epsilons]
+    exact = [optimal_logit_gap(epsilon, NUM_CLASSES) for epsilon in study.epsilons]
     mean = [float(np.mean(row)) for row in study.values("gap")]
     columns = {
         "measured": measured(study, "gap", 3),

@@ -19,7 +19,7 @@ from softtargets._array.traits import is_eager, may_look, quiet
 from softtargets.targets.parts import Dense
 from softtargets.targets.rows import Rows
 from softtargets.targets.structure import Structure, normal_form
-from softtargets.typing import Array
+from softtargets.typing import Array, Namespace
 
 #: Entries of a block in which dense rows exist when only a number per row is wanted.
 BLOCK_ENTRIES = 2**22
@@ -103,17 +103,8 @@ class Measured(Structure):
         >>> t.entropy(), t.smooth(0.1).entropy()
         (array([0.]), array([0.50028804]))
         """
-        xp = self._xp
         rows, like = self._form(self._compute_dtype(self._default_dtype()))
-        refuse_bucket(rows)
-        count = like.shape[0]
-        step = max(1, BLOCK_ENTRIES // like.shape[1]) if is_eager(self._like) else max(1, count)
-        blocks = []
-        for start in range(0, max(1, count), step):
-            block = slice(start, min(start + step, count))
-            part = replace(rows[block], class_weight=None)  # of a itself
-            blocks.append(part.entropy(xp, like[block, :])[:, 0])
-        return xp.reshape(blocks[0] if len(blocks) == 1 else xp.concat(blocks), self.row_shape)
+        return self._xp.reshape(row_entropies(self._xp, rows, like), self.row_shape)
 
     def dot(self, x: Array) -> Array:
         """Return the inner product of each row with ``x``, where 0 * inf is 0.
@@ -173,3 +164,20 @@ def refuse_bucket(rows: Rows) -> None:
     """Raise for mass that belongs to no single class."""
     if rows.tails:
         errors.bad_value("targets", "have one mass per class", "top-k targets with a tail bucket")
+
+
+def row_blocks(like: Array) -> list[slice]:
+    """Return slices of the rows of a matrix that may be made dense one after the other; a lazy or
+    traced one is not cut.
+    """
+    count, classes = like.shape
+    step = max(1, BLOCK_ENTRIES // classes) if is_eager(like) else max(1, count)
+    return [slice(start, min(start + step, count)) for start in range(0, max(1, count), step)]
+
+
+def row_entropies(xp: Namespace, rows: Rows, like: Array) -> Array:
+    """Return -sum_k a_k log a_k of each row as a column; ``like`` has the shape and the dtype."""
+    refuse_bucket(rows)
+    rows = replace(rows, class_weight=None)  # of a itself
+    blocks = [rows[block].entropy(xp, like[block, :]) for block in row_blocks(like)]
+    return blocks[0] if len(blocks) == 1 else xp.concat(blocks)

@@ -93,6 +93,7 @@ def _all(setting: Setting, u: Array | None, amount: Amount) -> Spread:
 def _others(setting: Setting, u: Array | None, amount: Array, entries: Entries) -> Spread:
     """Spread amount * u_k / (1 - u_y) over the classes k other than the class y of the entry."""
     xp = setting.xp
+    even = u is None and setting.class_weight is None
     if u is None:
         u = xp.ones_like(setting.like[:1, :])
         rest = xp.full_like(u[:, :1], setting.num_classes - 1.0)
@@ -107,7 +108,7 @@ def _others(setting: Setting, u: Array | None, amount: Array, entries: Entries) 
     u = setting.weighted(u)
     others, mass = [], xp.zeros_like(setting.like[:, :1])
     for j in range(entries.per_row):
-        part = Other(entries.labels[:, j : j + 1], column(needed, j), u)
+        part = Other(entries.labels[:, j : j + 1], column(needed, j), u, even)
         others.append(part)
         mass = mass + part.mass(xp)
     return Spread(own=own, others=tuple(others), mass=mass)

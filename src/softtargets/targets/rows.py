@@ -9,7 +9,7 @@ import operator
 from dataclasses import dataclass, replace
 from typing import Self
 
-from softtargets._array.memory import added, added_multiple
+from softtargets._array.memory import added, added_multiple, turned
 from softtargets._array.namespaces import is_number
 from softtargets._array.operations import add_at, as_column, is_label, pick, product
 from softtargets._array.pieces import by_pieces
@@ -46,6 +46,8 @@ class Other:
     label: Array
     amount: Amount
     u: Array
+    #: Whether the vector is known to be 1 everywhere.
+    even: bool = False
 
     def without_label(self, xp: Namespace, values: Array) -> Array:
         """Return ``values`` (1 or rows x classes) with 0 at the label of each row."""
@@ -114,6 +116,27 @@ class Rows:
         other.__dict__["points"] = points
         return other
 
+    def turned(self) -> Self:
+        """Return the same with vectors of each row that lie class after class in memory."""
+        if not self.vectors:
+            return self
+        turn = tuple(
+            v if v.u.shape[0] == 1 else Vector(v.amount, turned(v.u)) for v in self.vectors
+        )
+        return replace(self, vectors=turn)
+
+    def two_masses(self) -> tuple[Amount, Amount] | None:
+        """Return the mass of the label of each row and that of every other class, if that is all
+        there is: smoothed labels, nothing masked or weighted.
+        """
+        plain = len(self.points) == 1 and self.points[0].labels.shape[1] == 1
+        more = self.vectors or self.tails or not all(other.even for other in self.others)
+        if not plain or more or self.allowed is not None or self.class_weight is not None:
+            return None
+        # What is given to the others comes from the one label that there is.
+        each = sum((other.amount for other in self.others), self.uniform)
+        return self.points[0].amount + self.uniform, each
+
     def known_dot(self, maximum: Array) -> Amount:
         """Return <a, logits - maximum> per row over the mass of which that is known."""
         result: Amount = 0.0
@@ -161,10 +184,15 @@ class Rows:
 
     def entropy(self, xp: Namespace, like: Array) -> Array:
         """Return -sum a log q per row, each tail as one class, with 0 log 0 = 0."""
+        masses = self.two_masses()
+        if masses is not None:
+            own, other = (as_column(xp, mass, like) for mass in masses)
+            rest = 0.0 - (like.shape[1] - 1) * other * log_or_zero(xp, other)
+            return xp.broadcast_to(rest - own * log_or_zero(xp, own), (like.shape[0], 1))
         a, q = self.dense(xp, like)
-        result = row_sums(xp, a * -_log(xp, q))
+        result = row_sums(xp, a * -log_or_zero(xp, q))
         for tail in self.tails:
-            result = result - tail.amount * _log(xp, tail.amount)
+            result = result - tail.amount * log_or_zero(xp, tail.amount)
         return result
 
     def add_to(
@@ -197,7 +225,7 @@ class Rows:
             points=tuple(Point(p.labels[rows, :], cut(p.amount)) for p in self.points),
             uniform=cut(self.uniform),
             vectors=tuple(Vector(cut(v.amount), cut(v.u)) for v in self.vectors),
-            others=tuple(Other(cut(o.label), cut(o.amount), cut(o.u)) for o in self.others),
+            others=tuple(Other(cut(o.label), cut(o.amount), cut(o.u), o.even) for o in self.others),
             tails=tuple(Tail(cut(t.amount), cut(t.listed)) for t in self.tails),
             known=tuple(Known(cut(k.dot), cut(k.mass)) for k in self.known),
             mass=cut(self.mass),
@@ -240,6 +268,6 @@ class Rows:
         )
 
 
-def _log(xp: Namespace, values: Array) -> Array:
+def log_or_zero(xp: Namespace, values: Array) -> Array:
     """Return the logarithm, and 0 for what is not above 0."""
     return xp.log(xp.where(values > 0, values, 1.0))

@@ -59,6 +59,11 @@ class Structure:
     def _xp(self) -> Namespace:
         return namespace_of(self._like, "targets")
 
+    def _before_smoothing(self) -> Self:
+        """Return what the targets were before they were smoothed and weighted by class."""
+        parts = tuple(replace(part, weight=part.base, spills=()) for part in self.parts)
+        return replace(self, parts=parts, class_weight=None)
+
     def _with(self, parts: tuple[Part, ...]) -> Self:
         return replace(self, parts=parts)
 
