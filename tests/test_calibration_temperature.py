@@ -106,6 +106,14 @@ def test_bounds() -> None:
     assert inside.temperature == pytest.approx(0.9847223313, rel=1e-9)
 
 
+def test_a_search_that_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the steps run out, the best so far is returned: one step of Newton from 1."""
+    monkeypatch.setattr("softtargets.calibration.temperature.STEPS", 1)
+    fit = cal.fit_temperature(X, Y)
+    assert (fit.passes, fit.bounded) == (2, False)
+    assert 1 / fit.temperature == pytest.approx(1.0152662606, rel=1e-10)
+
+
 def test_far_away() -> None:
     """Logits a thousand times too large, or too small, have a thousandfold temperature."""
     for scale in (1e3, 1e-3, 30.0):
