@@ -36,7 +36,7 @@ def calibration_error(
     With n events in a bin, c the mean of their probabilities, a the fraction that came true, and
     w = n / N,
 
-        norm 1 (ECE):  sum w abs(c - a)   norm 2:  sqrt(sum w (c - a)^2)   "max":  max abs(c - a)
+        1 (ECE):  sum w abs(c - a)        2:  sqrt(sum w (c - a)^2)        "max":  max abs(c - a)
 
     A bin without events counts as 0. Of several kinds of event it is (mean error^norm)^(1/norm).
 
@@ -47,8 +47,8 @@ def calibration_error(
         row, the logit or the probability of class 1.
     targets : array or Targets
         Integer labels of the shape of the rows, distributions of the shape of ``scores``, or
-        :class:`~softtargets.Targets`. A soft target is the part of a hit that its mass at the
-        class is.
+        :class:`softtargets.Targets`. A soft target is the part of a hit that its mass at the class
+        is.
     from_logits : bool
         Whether scores are logits. It is never guessed from their values.
     num_bins : int or "sweep", default 15
