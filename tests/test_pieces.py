@@ -226,3 +226,14 @@ def test_what_rows_share(backend: Variant) -> None:
     assert (found[1].amount, found[1].u) == (0.25, ones) or found[1].u is ones
     rest, found = Rows(vectors=(own,)).without_shared(ones)
     assert (rest.vectors, found) == ((own,), ())
+
+
+def test_turned_rows(rng: np.random.Generator) -> None:
+    """Vectors of each row are copied to lie class after class; what all rows share stays."""
+    own, shared = Vector(1.0, rng.random((3, 4))), Vector(0.5, rng.random((1, 4)))
+    assert Rows().turned() == Rows()
+    found = Rows(vectors=(own, shared), mass=0.5).turned()
+    assert found.mass == 0.5
+    assert found.vectors[0].u.flags.f_contiguous
+    np.testing.assert_array_equal(found.vectors[0].u, own.u)
+    assert found.vectors[1] is shared

@@ -14,6 +14,11 @@ HOST_PIECE, DEVICE_PIECE = 2**22, 2**26
 OWN_PIECE = 2**15
 
 
+def turned(matrix: Array) -> Array:
+    """Return a copy of a NumPy matrix that lies column after column in memory."""
+    return matrix.copy(order="F")
+
+
 def subtract(xp: Namespace, values: Array, column: Array, out: Array | None) -> Array:
     """Return ``values - column``."""
     return values - column if out is None else xp.subtract(values, column, out=out)

@@ -148,6 +148,8 @@ def _in_blocks(
             if x.dtype != dtype or plan.class_major:
                 into[...] = x
                 x = into
+            if plan.class_major:
+                part = part.turned()
             with quiet(xp):
                 done = kind.forward(xp, x, part, into)
                 if states is not None:

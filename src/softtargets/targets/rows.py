@@ -9,7 +9,7 @@ import operator
 from dataclasses import dataclass, replace
 from typing import Self
 
-from softtargets._array.memory import added, added_multiple
+from softtargets._array.memory import added, added_multiple, turned
 from softtargets._array.namespaces import is_number
 from softtargets._array.operations import add_at, as_column, is_label, pick, product
 from softtargets._array.pieces import by_pieces
@@ -115,6 +115,15 @@ class Rows:
         other.__dict__.update(self.__dict__)
         other.__dict__["points"] = points
         return other
+
+    def turned(self) -> Self:
+        """Return the same with vectors of each row that lie class after class in memory."""
+        if not self.vectors:
+            return self
+        turn = tuple(
+            v if v.u.shape[0] == 1 else Vector(v.amount, turned(v.u)) for v in self.vectors
+        )
+        return replace(self, vectors=turn)
 
     def two_masses(self) -> tuple[Amount, Amount] | None:
         """Return the mass of the label of each row and that of every other class, if that is all
