@@ -69,7 +69,7 @@ def forward_correction(
     --------
     For the logits of a row, times v / denominator for the mean:
 
-        w_y (softmax(x) - softmax(x + log T_.y))
+        w_y (softmax(x) - softmax(x + log T[:, y]))
 
     Choosing
     --------
