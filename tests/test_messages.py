@@ -5,6 +5,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +15,8 @@ import pytest
 
 import softtargets as st
 from softtargets._array import axes, errors, namespaces
-from tests import messages, messages_of_analysis, messages_of_builders, messages_of_losses
 
-SOURCE = Path(st.__file__).parent
+SOURCE, HERE = Path(st.__file__).parent, Path(__file__).parent
 X = np.array([[0.5, -1.25, 2.0, 0.25], [-0.75, 3.0, 1.5, -2.5], [0.125, 0.25, -0.375, 1.0]])
 Y = np.array([2, 0, 3])
 Q = np.array([[0.5, 0.25, 0.25, 0.0], [0.0, 1.0, 0.0, 0.0], [0.125, 0.125, 0.5, 0.25]])
@@ -228,7 +228,7 @@ VALUES: list[tuple[str, Callable[[], object]]] = [
     ("num_classes must be at least 4, the number of classes of logits, got 3",
      lambda: st.SoftmaxState.of(X, Y, num_classes=3)),
 ]  # fmt: skip
-MORE = (messages, messages_of_analysis, messages_of_builders, messages_of_losses)
+MORE = [import_module(f"tests.{path.stem}") for path in sorted(HERE.glob("messages*.py"))]
 CASES = [(TypeError, *case) for case in [*TYPES, *(c for more in MORE for c in more.TYPES)]]
 CASES += [(ValueError, *case) for case in [*VALUES, *(c for more in MORE for c in more.VALUES)]]
 
@@ -254,14 +254,14 @@ def two_devices() -> object:
 
 def test_two_devices() -> None:
     """Arrays on two devices raise an error that names both."""
-    with pytest.raises(
-        ValueError, match=r"^logits and targets must be on one device, got near and far$"
-    ):
+    text = r"^logits and targets must be on one device, got near and far$"
+    with pytest.raises(ValueError, match=text):
         two_devices()
 
 
 #: What raises or warns, beside the table above. Elsewhere: tests/test_traits.py, test_plots.py.
-OTHERS = [two_devices, lambda: T.smooth(0.9, spread="others"), *messages_of_analysis.WARNINGS]
+OTHERS = [two_devices, lambda: T.smooth(0.9, spread="others")]
+OTHERS += [act for more in MORE for act in getattr(more, "WARNINGS", ())]
 ELSEWHERE = {"missing", "mixed_libraries"}
 
 

@@ -23,26 +23,26 @@ def test_public_names() -> None:
     modules = {n for n in softtargets.__all__ if isinstance(getattr(softtargets, n), ModuleType)}
     assert set(softtargets.__all__) - {"__version__"} == names | modules
     assert softtargets.__all__ == sorted(softtargets.__all__, key=str)
+    for module in modules:
+        inner = getattr(softtargets, module)
+        assert inner.__all__ == sorted(inner.__all__, key=str)
+        own = {n for n, value in vars(inner).items() if callable(value) and n[0] != "_"}
+        assert own == set(inner.__all__)
 
 
-#: Public modules that are imported by name.
-BY_NAME = ("plots",)
-
-
-def public_values() -> Iterator[tuple[str, Any]]:
-    """Yield what is public, with its name in the package: also what is in public modules."""
-    for name in (*softtargets.__all__, *BY_NAME):
-        value = getattr(softtargets, name)
-        yield name, value
+def public_values(module: ModuleType = softtargets, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the names in `__all__` with their values, those of public modules with a prefix."""
+    for name in module.__all__:
+        value = getattr(module, name)
         if isinstance(value, ModuleType):
-            yield from ((f"{name}.{part}", getattr(value, part)) for part in value.__all__)
+            yield from public_values(value, f"{name}.")
+        elif callable(value):
+            yield f"{prefix}{name}", value
 
 
 def public_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield every public function, class and method with its name."""
-    for name, value in public_values():
-        if not callable(value):
-            continue
+    for name, value in (*public_values(), *public_values(softtargets.plots, "plots.")):
         yield name, value
         for part, member in inspect.getmembers(value) if inspect.isclass(value) else ():
             # What a class takes over from Python itself has Python's docstrings.
@@ -54,6 +54,19 @@ def public_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
 FUNCTIONS = dict(public_functions())
 #: Formulas that somebody published: their docstrings name the source.
 PUBLISHED = {
+    "calibration.apply_temperature",
+    "calibration.binary_brier_score",
+    "calibration.brier_decomposition",
+    "calibration.brier_score",
+    "calibration.calibration_error",
+    "calibration.fit_temperature",
+    "calibration.fit_vector_scaling",
+    "calibration.ks_calibration_error",
+    "calibration.negative_log_likelihood",
+    "calibration.noise_floor",
+    "calibration.risk_coverage_area",
+    "calibration.smooth_calibration_error",
+    "calibration.unsmooth",
     "Mixing.sample_cutmix",
     "Mixing.sample_mixup",
     "OnlineLabelSmoothing",
@@ -104,7 +117,7 @@ def wanted_sections(name: str, function: Callable[..., Any]) -> set[str]:
         return {"Examples", "References"} if name in PUBLISHED else {"Examples"}
     signature = inspect.signature(function)
     takes_arguments = bool(set(signature.parameters) - {"self", "cls"})
-    is_method = "." in function.__qualname__.rpartition("<locals>.")[2]
+    is_method = inspect.isclass(FUNCTIONS.get(name.rpartition(".")[0]))
     wanted = set()
     if takes_arguments:
         wanted |= {"Parameters", "Returns"}

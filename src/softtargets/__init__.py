@@ -9,7 +9,7 @@
 Everything follows ``logits``: the result has their library and their device.
 """
 
-from softtargets import analysis
+from softtargets import analysis, calibration
 from softtargets._array.threads import get_num_threads, set_num_threads
 from softtargets.losses.binary_cross_entropy import binary_cross_entropy
 from softtargets.losses.cross_entropy import cross_entropy
@@ -45,6 +45,7 @@ __all__ = [
     "analysis",
     "backward_correction",
     "binary_cross_entropy",
+    "calibration",
     "convert_smoothing",
     "cross_entropy",
     "cutmix",

@@ -16,15 +16,21 @@ Pairing = Literal["permutation", "flip", "roll"]
 Noise = Literal["symmetric", "pair"]
 Direction = Literal["forward", "reverse"]
 Unit = Literal["batch", "pair", "row"]
+Scope = Literal["top", "classwise", "positive"]
+Binning = Literal["width", "mass"]
+Norm = Literal[1, 2, "max"]
 
 __all__ = [
     "Amount",
     "Array",
+    "Binning",
     "Direction",
     "Namespace",
     "Noise",
+    "Norm",
     "Pairing",
     "Reduction",
+    "Scope",
     "Spread",
     "Tail",
     "Unit",

@@ -1,0 +1,67 @@
+"""Sums by bin that are exact: of integers, so that neither order nor blocks matter.
+
+A number in [0, 1] is rounded once, to a multiple of 2^-52, and added as three integers: its whole
+part and two halves of its fraction. Where there are no 64-bit integers it is 2^-24.
+"""
+
+from softtargets._array.bins import sums_at
+from softtargets._array.dtypes import dtype_name, index_dtype
+from softtargets._array.namespaces import beside
+from softtargets._array.scalars import widest_floating
+from softtargets.typing import Array, Namespace
+
+#: Bits of one half of the fraction.
+HALF_BITS = {"int64": 26, "int32": 12}
+#: Rows that can be added at once without overflow where integers have 32 bits.
+NARROW_ROWS = 2**18
+
+
+def zeros(xp: Namespace, shape: tuple[int, ...], like: Array) -> Array:
+    """Return counters at zero, beside ``like``."""
+    return xp.zeros(shape, dtype=index_dtype(xp, like), **beside(like))
+
+
+def count(xp: Namespace, bins: Array, num_bins: int) -> Array:
+    """Return how many entries of ``bins`` are each of 0, ..., num_bins - 1. Others count nowhere.
+
+    No entry is above ``num_bins``.
+    """
+    return sums_at(xp, bins, None, num_bins)
+
+
+def sums(xp: Namespace, bins: Array, values: Array, num_bins: int) -> Array:
+    """Return the sums of ``values`` in [0, 1] by bin, as integers of shape (3, num_bins)."""
+    unit = 2.0 ** _bits(xp, bins)
+    scaled = xp.astype(values, widest_floating(xp), copy=False) * unit
+    whole = xp.floor(scaled)
+    rest = xp.round((scaled - whole) * unit)
+    first, second = (sums_at(xp, bins, part, num_bins) for part in (whole, rest))
+    return carried(xp, xp.stack([xp.zeros_like(first), first, second]))
+
+
+def whole_sums(xp: Namespace, bins: Array, flags: Array, num_bins: int) -> Array:
+    """Return what :func:`sums` does, of values that are 0 or 1."""
+    found = sums_at(xp, bins, xp.astype(flags, widest_floating(xp), copy=False), num_bins)
+    nothing = xp.zeros_like(found)
+    return xp.stack([found, nothing, nothing])
+
+
+def carried(xp: Namespace, parts: Array) -> Array:
+    """Return sums of shape (..., 3, num_bins) with each half of the fraction below 1 again."""
+    unit = 2 ** _bits(xp, parts)
+    last = parts[..., 2, :]
+    middle = parts[..., 1, :] + last // unit
+    first = parts[..., 0, :] + middle // unit
+    return xp.stack([first, middle % unit, last % unit], axis=-2)
+
+
+def as_floats(xp: Namespace, parts: Array) -> Array:
+    """Return sums of shape (..., 3, num_bins), or differences of such, as floats."""
+    wide = widest_floating(xp)
+    unit = 2.0 ** -_bits(xp, parts)
+    first, middle, last = (xp.astype(parts[..., j, :], wide) for j in range(3))
+    return first + unit * (middle + unit * last)
+
+
+def _bits(xp: Namespace, like: Array) -> int:
+    return HALF_BITS[dtype_name(xp.zeros((), dtype=index_dtype(xp, like)))]
