@@ -3,7 +3,7 @@
 import io
 import subprocess
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,31 +71,28 @@ def test_reliability_in_given_axes() -> None:
     assert legend(both[0]) == ["calibrated", "measured"]
 
 
-class Curve(NamedTuple):
-    """A record as st.calibration makes it."""
-
-    edges: Any
-    counts: Any
-    confidence: Any
-    accuracy: Any
-    accuracy_low: Any
-    accuracy_high: Any
-    consistent_low: Any
-    consistent_high: Any
-
-
 @pytest.mark.usefixtures("pictures")
-def test_reliability_of_a_record() -> None:
-    """A record of all numbers may be handed in as it is."""
-    ends = (ACCURACY - 0.1, ACCURACY + 0.2, CONFIDENCE - 0.05, CONFIDENCE + 0.05)
-    curve = Curve([0, 0.25, 0.5, 0.75, 1], COUNTS, CONFIDENCE, ACCURACY, *ends)
+def test_reliability_of_a_record(rng: np.random.Generator) -> None:
+    """What calibration says of its bins may be handed in as it is."""
+    bins = st.calibration.CalibrationBins(from_logits=True, num_bins=6)
+    logits = 2.0 * rng.normal(size=(200, 4))
+    bins.update(logits, np.where(rng.uniform(size=200) < 0.5, np.argmax(logits, 1), 0))
+    curve = bins.reliability()
+    assert np.any(np.asarray(curve.counts) == 0)
     pictures = [
         plots.reliability(curve)[0],
         plots.reliability(
-            CONFIDENCE, ACCURACY, COUNTS, interval=ends[:2], consistency=ends[2:], edges=curve.edges
+            curve.confidence,
+            curve.accuracy,
+            curve.counts,
+            interval=(curve.accuracy_low, curve.accuracy_high),
+            consistency=(curve.consistent_low, curve.consistent_high),
+            edges=curve.edges,
         )[0],
     ]
     np.testing.assert_array_equal(*(saved(picture) for picture in pictures))
+    labels = [text.get_text() for text in pictures[0].get_legend().get_texts()]
+    assert labels == ["calibrated", "range if calibrated", "measured"]
 
 
 @pytest.mark.usefixtures("pictures")

@@ -1,25 +1,13 @@
 """How often predictions are right, over how sure they are."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from softtargets._array import errors
+from softtargets.calibration import ReliabilityCurve
 from softtargets.plots.style import COLOURS, MIDDLE, PALE, new_figure, numbers, tidy
-
-
-class Curve(Protocol):
-    """A record with what a reliability diagram shows, an array per field."""
-
-    confidence: Any
-    accuracy: Any
-    counts: Any
-    edges: Any
-    accuracy_low: Any
-    accuracy_high: Any
-    consistent_low: Any
-    consistent_high: Any
 
 
 def reliability(
@@ -41,9 +29,9 @@ def reliability(
     ----------
     confidence, accuracy, counts : array
         Shape ``(bins,)``: the mean confidence in each bin, the fraction of its predictions that
-        are right, and their number. Bins without any are not drawn, whatever they hold. A record
-        with fields of these names, and ``edges``, ``accuracy_low``, ``accuracy_high``,
-        ``consistent_low`` and ``consistent_high``, may take the place of them all.
+        are right, and their number. Bins without any are not drawn, whatever they hold. A
+        :class:`~softtargets.calibration.ReliabilityCurve` may take the place of them all, and of
+        intervals and edges.
     interval : tuple of two arrays, optional
         Lower and upper ends of an interval for each accuracy, such as Wilson's; drawn as bars.
     consistency : tuple of two arrays, optional
@@ -81,8 +69,8 @@ def reliability(
     >>> [line.get_label() for line in histogram.lines]
     ['mean confidence 0.870', 'accuracy 0.740']
     """
-    if accuracy is None and counts is None and hasattr(confidence, "confidence"):
-        curve: Curve = confidence
+    if isinstance(confidence, ReliabilityCurve):
+        curve = confidence
         return reliability(
             curve.confidence,
             curve.accuracy,
