@@ -10,6 +10,7 @@ from typing import Any
 
 import array_api_compat
 import numpy as np
+import pytest
 from mpmath import mpf  # type: ignore[import-untyped]
 
 import softtargets as st
@@ -166,6 +167,21 @@ def silent_on_dask(test: Callable[..., None]) -> Callable[..., None]:
             test(backend, **words)
 
     return wrapper
+
+
+def once_per_library(*but: str) -> Any:
+    """A fixture for all tests of a module ``but`` some: of JAX they get that in 64 bits alone. In
+    32 it is the same expression, and takes as long again.
+    """
+
+    @pytest.fixture(autouse=True)
+    def once(request: pytest.FixtureRequest) -> None:
+        if "backend" not in request.fixturenames or request.node.originalname in but:
+            return
+        if request.getfixturevalue("backend").name == "jax":
+            pytest.skip("jax: the same expression in 64 bits is enough")
+
+    return once
 
 
 def use_all_losses(backend: Variant) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 import softtargets as st
 from tests.backends import Variant, assert_close, assert_same_bits
-from tests.losses import silent_on_dask
+from tests.losses import once_per_library, silent_on_dask
 from tests.reference import widest
 
+once = once_per_library()
 BOTH = st.value_and_grad(st.binary_cross_entropy)
 X = np.random.default_rng(2).standard_normal((6, 3)) * 3
 T = np.random.default_rng(3).random((6, 3))
@@ -245,3 +246,16 @@ def test_optax_and_scikit_learn() -> None:
     want = float(metrics.log_loss(ANSWERS[:, 0], p))
     mine = st.binary_cross_entropy(X[:, 0], ANSWERS[:, 0])
     assert_close(mine, want, ulps=16, scale=1.0)
+
+
+def test_several_labels_per_row(backend: Variant) -> None:
+    """Rows such as [1, 0, 1] are targets here, one decision each, and none of a softmax (T35)."""
+    dtype = widest(backend)[0]
+    x, t = backend.asarray(X, dtype), backend.asarray(ANSWERS, dtype)
+    rows = backend.to_numpy(st.binary_cross_entropy(x, t, label_smoothing=0.1, reduction="none"))
+    p, soft = 1 / (1 + np.exp(-X)), 0.9 * ANSWERS + 0.05
+    want = -np.sum(soft * np.log(p) + (1 - soft) * np.log(1 - p), axis=1)
+    assert_close(rows, want, ulps=32, scale=4.0)
+    if backend.may_look:
+        with pytest.raises(ValueError, match=r"^rows of targets must sum to 1"):
+            st.cross_entropy(x, t)

@@ -9,9 +9,10 @@ import pytest
 
 import softtargets as st
 from tests.backends import Variant, assert_close, assert_same_bits
-from tests.losses import silent_on_dask
+from tests.losses import once_per_library, silent_on_dask
 from tests.reference import widest
 
+once = once_per_library()
 X = np.random.default_rng(2).standard_normal((6, 4)) * 2
 Q = np.random.default_rng(3).dirichlet(np.ones(4), 6)
 INF = float("inf")
@@ -162,3 +163,25 @@ def test_torch_scipy_and_optax() -> None:
     with jax.enable_x64(True):
         theirs = np.asarray(optax.kl_divergence(log_p.numpy(), Q))
     assert_close(st.kl_divergence(X, Q, **rows), theirs, ulps=32)
+
+
+@silent_on_dask
+def test_positions_and_padding(backend: Variant) -> None:
+    """The mean is over all rows, however many axes they have, and a class at -inf on both sides
+    costs nothing (T38).
+    """
+    dtype = widest(backend)[0]
+    x, q = backend.asarray(X.reshape(2, 3, 4), dtype), backend.asarray(Q.reshape(2, 3, 4), dtype)
+    rows = backend.to_numpy(st.kl_divergence(x, q, reduction="none"))
+    assert rows.shape == (2, 3)
+    assert_close(st.kl_divergence(x, q), np.sum(rows) / 6, ulps=8)
+    off = np.arange(4) == 1
+    fewer = backend.asarray(Q[:, ~off] / Q[:, ~off].sum(1, keepdims=True), dtype)
+    want = KL(backend.asarray(X[:, ~off], dtype), fewer)
+    some = np.zeros((6, 4))
+    some[:, ~off] = backend.to_numpy(fewer)
+    loss, slope = KL(backend.asarray(np.where(off, -INF, X), dtype), backend.asarray(some, dtype))
+    assert_close(loss, want[0], ulps=16, scale=1.0)
+    got = backend.to_numpy(slope)
+    assert_close(np.ascontiguousarray(got[:, ~off]), want[1], ulps=16, scale=1.0)
+    np.testing.assert_array_equal(got[:, off], 0.0)

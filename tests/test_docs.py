@@ -250,3 +250,30 @@ def test_bars_of_the_picture() -> None:
     """The bars of the picture are targets: each row sums to 1, or to 0.9 for the listed top 3."""
     rows = runpy.run_path(str(DOCS / "_static" / "idea.py"))["rows"]()
     np.testing.assert_allclose([q.sum() for _, q, *_ in rows], [1, 1, 1, 0.9], rtol=1e-12)
+
+
+def test_gallery_is_drawn_by_the_library(tmp_path: Path) -> None:
+    """The script of the gallery makes its pictures, of targets that sum to 1 or less and of losses
+    whose best leads are the closed forms.
+    """
+    pytest.importorskip("matplotlib")
+    script = runpy.run_path(str(DOCS / "_static" / "gallery.py"))
+    masses = {name: q.sum() for name, _, q in script["targets"]()}
+    low = {name for name, mass in masses.items() if abs(mass - 1) > 1e-12}
+    assert low == {"its best 2", "yes and no, smoothed"}
+    gaps, count = script["GAPS"], script["CLASSES"]
+    best = {
+        (title, name): gaps[np.argmin(values)]
+        for title, curves in script["curves"]()
+        for name, _, _, values in curves
+    }
+    for e in (0.1, 0.3, 0.6):
+        gap = np.log(1 + count * (1 - e) / e)
+        assert abs(best["cross_entropy: label smoothing", str(e)] - gap) < 0.026
+    teacher = "distillation (teacher leads by 4)"
+    assert {best[key] for key in best if key[0] == teacher} == {4.0}
+    for name in ("targets", "losses"):
+        path = tmp_path / f"gallery_{name}.png"
+        script[f"draw_{name}"]().savefig(path)
+        assert path.stat().st_size > 20_000
+        assert (DOCS / "_static" / path.name).is_file()

@@ -11,7 +11,7 @@ import pytest
 import softtargets as st
 from softtargets.execution import plan
 from tests.backends import Variant, assert_close, assert_follows, assert_same_bits, to_numpy
-from tests.losses import LOSSES, Loss
+from tests.losses import LOSSES, Loss, once_per_library
 from tests.reference import widest
 
 RNG = np.random.default_rng(11)
@@ -22,6 +22,7 @@ W = np.array([1.0, 2.0, 0.5, 0.0, 1.5])
 V = np.array([1.0, 2.0, 0.0, 0.5])
 E = np.array([0.1, 0.3, 0.05, 0.25])
 
+once = once_per_library("test_oracle", "test_dtypes", "test_numbers_as_arrays")
 every = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 
 

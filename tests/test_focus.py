@@ -7,9 +7,10 @@ import pytest
 
 import softtargets as st
 from tests.backends import Variant, assert_close
-from tests.losses import silent_on_dask
+from tests.losses import once_per_library, silent_on_dask
 from tests.reference import widest
 
+once = once_per_library()
 RNG = np.random.default_rng(12)
 X = RNG.standard_normal((6, 5)) * 3
 LABELS = np.array([0, 3, 1, 1, 2, 4])

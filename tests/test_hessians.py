@@ -11,8 +11,10 @@ import pytest
 import softtargets as st
 from softtargets.execution import plan
 from tests.backends import Variant, assert_close, assert_follows, assert_same_bits
+from tests.losses import once_per_library
 from tests.reference import widest
 
+once = once_per_library()
 CE, BINARY = (st.value_grad_hessian(f) for f in (st.cross_entropy, st.binary_cross_entropy))
 RNG = np.random.default_rng(12)
 X = RNG.standard_normal((5, 4)) * 2
@@ -147,7 +149,9 @@ def test_torch_and_jax(backend: Variant) -> None:
         else:
             import jax
 
-            whole = jax.hessian(loss)(x)
+            if not words:
+                continue  # the same expression as with labels
+            whole = jax.jit(jax.hessian(loss))(x)
             vector = jax.jvp(jax.grad(loss), (x,), (x * 0 + 1,))[1]
         whole = backend.to_numpy(whole).reshape(20, 20)
         diagonal = st.value_grad_hessian(function)(x, targets, reduction="sum", **words)[2]
@@ -156,6 +160,50 @@ def test_torch_and_jax(backend: Variant) -> None:
         assert_close(vector, whole.sum(1).reshape(5, 4), ulps=64, scale=1.0)
         if function is st.cross_entropy and not words:
             np.testing.assert_allclose(whole.sum(1), 0.0, atol=1e-14)  # an offset changes nothing
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_products_with_vectors(backend: Variant) -> None:
+    """The Hessian times a vector, in each order of the two modes, is A (p * v - p <p, v>), and
+    forward mode gives <gradient, v> (T42).
+    """
+    if backend.row not in ("torch", "jax"):
+        pytest.skip(f"{backend.name} differentiates nothing")
+    dtype = widest(backend)[0]
+    x, v = backend.asarray(X, dtype), backend.asarray(RNG.standard_normal((5, 4)), dtype)
+    labels, w = backend.asarray(LABELS), backend.asarray(W, dtype)
+
+    def loss(y: Any) -> Any:
+        return st.cross_entropy(y, labels, label_smoothing=0.1, class_weight=w, reduction="sum")
+
+    p = np.exp(X) / np.sum(np.exp(X), axis=1, keepdims=True)
+    q = np.where(LABELS[:, None] == -100, 0, 0.9 * np.eye(4)[LABELS % 4] + 0.025)
+    mass, moved = np.sum(q * W, axis=1, keepdims=True), p * backend.to_numpy(v).astype(float)
+    want = mass * (moved - p * np.sum(moved, axis=1, keepdims=True))
+    if backend.row == "torch":
+        import torch
+
+        value, along = torch.func.jvp(loss, (x,), (v,))
+        products = [
+            torch.func.jvp(torch.func.grad(loss), (x,), (v,))[1],
+            torch.autograd.functional.hvp(loss, x, v)[1],
+            torch.autograd.functional.vhp(loss, x, v)[1],
+        ]
+    else:
+        import jax
+
+        value, along = jax.jvp(loss, (x,), (v,))
+        products = [
+            jax.jit(lambda x, v: jax.jvp(jax.grad(loss), (x,), (v,))[1])(x, v),
+            jax.jit(jax.grad(lambda x: jax.numpy.vdot(jax.grad(loss)(x), v)))(x),
+        ]
+    for product in products:
+        assert_close(product, want, ulps=64, scale=1.0)
+    both = st.value_and_grad(st.cross_entropy)
+    plain, slope = both(x, labels, label_smoothing=0.1, class_weight=w, reduction="sum")
+    assert_close(value, plain, ulps=16)
+    slope = backend.to_numpy(slope).astype(float)
+    assert_close(along, np.sum(slope * backend.to_numpy(v)), ulps=64, scale=8.0)
 
 
 def test_nothing_is_recorded() -> None:

@@ -98,6 +98,30 @@ def test_floor(backend: Variant, loss: Loss) -> None:
         assert np.min(values) > (-1e-14 if dtype == "float64" else -1e-5)
 
 
+def test_z_loss_is_neither(backend: Variant) -> None:
+    """With the z-loss an offset counts, and far below a logsumexp of 0 a chord lies below it."""
+    dtype = widest(backend)[0]
+    ends = np.array([[-8.0, -10.0], [-10.0, -8.0], [-9.0, -9.0]])
+    x = backend.asarray(ends, dtype)
+    words = {"label_smoothing": 1.0, "z_loss": 1.0, "reduction": "none"}
+    found = backend.to_numpy(st.cross_entropy(x, backend.asarray([0, 0, 0]), **words))
+    assert found[2] > (found[0] + found[1]) / 2 + 1
+    moved = backend.to_numpy(st.cross_entropy(x + 9.0, backend.asarray([0, 0, 0]), **words))
+    assert np.all(moved < found - 50)
+
+
+def test_poly_is_convex_up_to_strength_one(backend: Variant) -> None:
+    """Poly-1 is convex for strengths up to 1 and for none above."""
+    dtype = widest(backend)[0]
+    gaps = np.linspace(-6, 6, 241)
+    x = backend.asarray(np.stack([gaps, np.zeros(241)], axis=1), dtype)
+    labels = backend.asarray(np.zeros(241, dtype=np.int64))
+    for strength in (1.0, 2.0):
+        values = st.poly_loss(x, labels, strength=strength, reduction="none")
+        bend = np.diff(backend.to_numpy(values).astype(float), 2) / 0.05**2
+        assert (np.min(bend) < -1e-2) == (strength > 1)
+
+
 @pytest.mark.parametrize(
     ("count", "beta", "gap"),
     [(10, 1.0, 2.1010029973), (10, 0.5, 2.9459438377), (10, 2.5, 1.3413616905),

@@ -168,6 +168,18 @@ def test_a_linear_layer(kind: str) -> None:
     assert peak < ALLOWED
 
 
+def test_distillation_between_layers() -> None:
+    """Of the logits of student and teacher a few blocks exist, whatever the number of rows."""
+    teacher = FEATURES[:, :5].copy(), WEIGHT[:, :5].copy()
+    words = {"temperature": 2.0, "labels": PLACES, "hard_weight": 0.5}
+    both = st.value_and_grad(st.linear_distillation)
+    (loss, _), peak = peak_of(lambda: both(FEATURES, WEIGHT, teacher, **words))
+    assert peak < 2 * ALLOWED
+    alone, peak = peak_of(lambda: st.linear_distillation(FEATURES, WEIGHT, teacher, **words))
+    assert_same_bits(alone, loss)
+    assert peak < 2 * ALLOWED
+
+
 def test_the_memory_of_a_block() -> None:
     """`block_bytes` is about what the logits of a block take: more of it, more memory."""
     small, large = (

@@ -200,3 +200,30 @@ def test_scikit_learn_log_loss() -> None:
     want = metrics.log_loss(LABELS, special.softmax(X, axis=1), sample_weight=weight)
     got = st.cross_entropy(X, LABELS, sample_weight=weight)
     np.testing.assert_allclose(got, want, rtol=2.0**-48)
+
+
+def test_formulas_of_timm() -> None:
+    """timm's losses, written as it writes them: smoothed labels, soft targets, sigmoids."""
+    torch = pytest.importorskip("torch")
+    x = torch.tensor(X, requires_grad=True)
+    labels, q, e = torch.tensor(LABELS), torch.tensor(Q), 0.1
+    log_p = torch.log_softmax(x, dim=-1)
+    nll = -log_p.gather(dim=-1, index=labels.unsqueeze(1)).squeeze(1)
+    on, off = 1 - e + e / 5, e / 5
+    hot = torch.full((7, 5), off, dtype=x.dtype).scatter_(1, labels.unsqueeze(1), on)
+    binary = torch.nn.functional.binary_cross_entropy_with_logits
+    pairs = (
+        (((1 - e) * nll + e * -log_p.mean(dim=-1)).mean(),
+         lambda x: st.cross_entropy(x, labels, label_smoothing=e)),
+        (torch.sum(-q * log_p, dim=-1).mean(), lambda x: st.cross_entropy(x, q)),
+        (binary(x, hot),
+         lambda x: st.binary_cross_entropy(x, labels, label_smoothing=e, prior=0.2)),
+        (binary(x, q * (1 - e) + e / 2),
+         lambda x: st.binary_cross_entropy(x, q, label_smoothing=e)),
+    )  # fmt: skip
+    for theirs, ours in pairs:
+        (want,) = torch.autograd.grad(theirs, x, retain_graph=True)
+        value = ours(x)
+        (slope,) = torch.autograd.grad(value, x)
+        assert_close(value, theirs, ulps=16, scale=1.0)
+        assert_close(slope, want, ulps=16, scale=1.0)

@@ -20,6 +20,8 @@ from softtargets.losses.generalized import generalized_smoothing
 from softtargets.losses.gradients import value_and_grad
 from softtargets.losses.hessians import value_grad_hessian
 from softtargets.losses.linear_cross_entropy import linear_cross_entropy
+from softtargets.losses.linear_distillation import linear_distillation
+from softtargets.losses.linear_divergence import linear_kl_divergence
 from softtargets.losses.margins import margin_smoothing, max_suppression
 from softtargets.losses.noise import backward_correction, forward_correction
 from softtargets.losses.softmax_state import SoftmaxState
@@ -57,6 +59,8 @@ __all__ = [
     "js_divergence",
     "kl_divergence",
     "linear_cross_entropy",
+    "linear_distillation",
+    "linear_kl_divergence",
     "linear_warmup",
     "margin_smoothing",
     "max_suppression",

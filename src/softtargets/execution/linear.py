@@ -15,7 +15,7 @@ from softtargets._array.traits import is_eager, may_look, may_write
 from softtargets._array.trees import with_arrays
 from softtargets.execution.products import Gradients, Products
 from softtargets.execution.run import Work, row_losses, row_losses_and_gradient
-from softtargets.execution.shared import split, with_known
+from softtargets.execution.shared import Shared, split, with_known
 from softtargets.softmax.loss import RowLoss
 from softtargets.targets.rows import Rows
 from softtargets.typing import Amount, Array, Namespace
@@ -65,7 +65,10 @@ class _Blocks:
         self.linear, xp = linear, linear.xp
         classes, place = linear.weight.shape[0], beside(linear.features)
         ones = xp.ones((1, classes), dtype=linear.dtype, **place)
-        self.rows, self.shared = split(xp, linear.rows, linear.weight, linear.bias, ones)
+        self.rows = linear.rows
+        self.shared: tuple[Shared, ...] = ()
+        if linear.loss.takes_known:
+            self.rows, self.shared = split(xp, linear.rows, linear.weight, linear.bias, ones)
         self.transposed = xp.permute_dims(linear.weight, (1, 0))
         #: One more row for each shared vector: see Products.
         size = linear.block_rows + len(self.shared)
@@ -96,7 +99,7 @@ class _Blocks:
         if bias is not None:
             x = added(x, bias, own=out is not None)
         rows = with_known(xp, rows, self.shared, features, block)
-        return Work(xp, x, rows, dtype, loss, expression)
+        return Work(xp, x, rows, dtype, loss[block], expression)
 
 
 def linear_losses(linear: Linear) -> Array:
@@ -117,7 +120,8 @@ def _in_a_loop(blocks: _Blocks) -> Array:
     # The gradients of what all blocks use are added up in its dtype.
     wide = [None if a is None else xp.astype(a, linear.dtype) for a in (linear.weight, linear.bias)]
     found: list[Array] = []
-    everything = (blocks.rows, blocks.shared)
+    loss = linear.loss
+    everything = (blocks.rows, blocks.shared, loss if loss.per_row else None)
 
     def per_row(array: Array) -> bool:
         return bool(array.shape[0] == count)
@@ -133,9 +137,11 @@ def _in_a_loop(blocks: _Blocks) -> Array:
         left = iter(arrays)
         part = _Blocks.__new__(_Blocks)
         part.__dict__.update(blocks.__dict__)
-        part.rows, part.shared = with_arrays(everything, lambda a: next(left) if per_row(a) else a)
+        part.rows, part.shared, own = with_arrays(
+            everything, lambda a: next(left) if per_row(a) else a
+        )
         weight, bias = (None if a is None else xp.astype(a, low) for a in wide)
-        part.linear = linear._replace(features=features, weight=weight, bias=bias)
+        part.linear = linear._replace(features=features, weight=weight, bias=bias, loss=own or loss)
         part.transposed = xp.permute_dims(weight, (1, 0))
         y = part.features(slice(None))
         return row_losses(part.work(y, part.rows, slice(None)))

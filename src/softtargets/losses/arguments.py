@@ -48,45 +48,51 @@ def as_targets(
     ignore_index: int,
     where: Array | None,
     context: str,
+    name: str = "targets",
 ) -> Targets:
-    """Return the targets as a value: integers are labels, floats are distributions of shape
-    ``full``.
+    """Return the argument ``name`` as a value: integers are labels, floats are distributions of
+    shape ``full``.
     """
     count, shape = full[axis], row_shape(full, axis)
     ignored = check_int(ignore_index, "ignore_index")
     if isinstance(targets, Targets):
-        check_follows(xp, logits, "logits", targets.parts[0].entries, "targets")
+        check_follows(xp, logits, "logits", targets.parts[0].entries, name)
         if targets.shape != (*shape, count):
-            errors.bad_value("targets", f"have shape {(*shape, count)}", targets.shape, context)
+            errors.bad_value(name, f"have shape {(*shape, count)}", targets.shape, context)
         refuse_ignore_index(ignored)
         return targets
-    check_follows(xp, logits, "logits", targets, "targets")
-    name = dtype_name(targets)
+    check_follows(xp, logits, "logits", targets, name)
+    dtype = dtype_name(targets)
     received = tuple(targets.shape)
-    if name not in FLOATING | INTEGER:
-        errors.bad_type("targets", "be integer labels or real floating distributions", name)
-    if name in INTEGER:
+    if dtype not in FLOATING | INTEGER:
+        errors.bad_type(name, "be integer labels or real floating distributions", dtype)
+    if dtype in INTEGER:
         if received == full:
             rule = f"have shape {shape} for integer labels; integer one-hot rows must be floats"
-            errors.bad_value("targets", rule, received, context)
+            errors.bad_value(name, rule, received, context)
         if received != shape:
-            _refuse_shape(shape, full, received, context)
-        return Targets((label_part(targets, count, ignored, "targets", where),), count, shape)
+            _refuse_shape(name, shape, full, received, context)
+        return Targets((label_part(targets, count, ignored, name, where),), count, shape)
     if received == shape:
         rule = "have an integer dtype for labels (one_hot makes distributions of them)"
-        errors.bad_type("targets", rule, name, context)
+        errors.bad_type(name, rule, dtype, context)
     if received != full:
-        _refuse_shape(shape, full, received, context)
+        _refuse_shape(name, shape, full, received, context)
     refuse_ignore_index(ignored)
     if axis != logits.ndim - 1:
         targets = xp.moveaxis(targets, axis, -1)
-    return Targets((dense_part(targets, "targets", where),), count, shape)
+    return Targets((dense_part(targets, name, where),), count, shape)
 
 
 def as_value(
-    logits: Array, targets: Array | Targets, where: Array | None, ignore_index: int, axis: int
+    logits: Array,
+    targets: Array | Targets,
+    where: Array | None,
+    ignore_index: int,
+    axis: int,
+    name: str = "targets",
 ) -> Targets:
-    """Return the targets of logits as a value."""
+    """Return the argument ``name``, targets of logits, as a value."""
     xp = namespace_of(logits, "logits")
     check_floating(logits, "logits")
     position = check_class_axis(logits, "logits", axis)
@@ -94,14 +100,18 @@ def as_value(
     if where is not None:
         check_where(xp, logits, where, row_shape(full, position))
     context = f"logits: {full}, axis: {axis}"
-    return as_targets(xp, logits, targets, position, full, ignore_index, where, context)
+    return as_targets(xp, logits, targets, position, full, ignore_index, where, context, name)
 
 
 def _refuse_shape(
-    shape: tuple[int, ...], full: tuple[int, ...], received: tuple[int, ...], context: str
+    name: str,
+    shape: tuple[int, ...],
+    full: tuple[int, ...],
+    received: tuple[int, ...],
+    context: str,
 ) -> None:
     rule = f"have shape {shape} for labels or {full} for distributions"
-    errors.bad_value("targets", rule, received, context)
+    errors.bad_value(name, rule, received, context)
 
 
 def refuse_ignore_index(ignore_index: int) -> None:

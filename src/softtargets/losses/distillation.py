@@ -4,17 +4,18 @@ from dataclasses import replace
 from typing import Any
 
 from softtargets._array import errors
-from softtargets._array.axes import to_rows
 from softtargets._array.checks import check_fraction, check_penalty
 from softtargets._array.dtypes import check_floating
-from softtargets._array.namespaces import check_follows, is_number, namespace_of
+from softtargets._array.namespaces import is_number, namespace_of
 from softtargets._array.operations import gate
 from softtargets._array.traits import quiet
 from softtargets.constants import IGNORE_INDEX
 from softtargets.execution.plan import make_plan
+from softtargets.losses.arguments import as_value
 from softtargets.losses.evaluate import Call, value_of
 from softtargets.losses.place import Place, check_value, make_place
 from softtargets.losses.problem import Problem, make_problem
+from softtargets.losses.teachers import Teacher, teacher_logits
 from softtargets.softmax.distillation import Distillation
 from softtargets.targets.rows import Rows
 from softtargets.targets.structure import normal_form
@@ -24,7 +25,7 @@ from softtargets.typing import Amount, Array, Reduction, Spread
 
 def distillation(
     student_logits: Array,
-    teacher: Array | Targets,
+    teacher: Teacher,
     *,
     temperature: Amount = 1.0,
     labels: Array | Targets | None = None,
@@ -55,11 +56,13 @@ def distillation(
     ----------
     student_logits : array, real floating
         Scores of K classes along ``axis``. The result follows them.
-    teacher : array or Targets
+    teacher : array, Targets or tuple of arrays
         Floats are logits of the shape of ``student_logits``; -inf is padding, a class that the
         teacher does not have. :class:`Targets` are what the teacher says at the temperature T:
         its best classes by ``Targets.from_teacher(t, temperature=T, top_k=k, tail=...)`` or
-        :meth:`Targets.from_top_k`.
+        :meth:`Targets.from_top_k`. A tuple ``(features, weight)`` or ``(features, weight, bias)``
+        is the last layer of the teacher, of shapes ``(*rows, D)``, ``(K, D)`` and ``(K,)``: its
+        logits are features @ weight.T + bias, and exist one block of rows at a time.
     temperature : number or 0-d array, default 1
         The T of student and teacher, above 0.
     labels : array or Targets, optional
@@ -100,9 +103,10 @@ def distillation(
 
     Choosing
     --------
-    On the host the softmax of the teacher exists one block of rows at a time. A teacher that was
-    trained with label smoothing is a good one at T = 1 at most: the smoothing erases what its
-    logits say of the wrong classes.
+    On the host the softmax of the teacher exists one block of rows at a time. With
+    :func:`linear_distillation` the logits of the student do not exist all at once either. A
+    teacher that was trained with label smoothing is a good one at T = 1 at most: the smoothing
+    erases what its logits say of the wrong classes.
 
     Examples
     --------
@@ -142,7 +146,7 @@ def distillation(
 
 def make_distillation(
     logits: Array,
-    teacher: Array | Targets,
+    teacher: Teacher,
     *,
     temperature: Amount = 1.0,
     labels: Array | Targets | None = None,
@@ -173,10 +177,15 @@ def make_distillation(
             "class_mask": class_mask,
             "axis": axis,
         }
-        hard = make_problem(logits, labels, where=where, **shared, **of_labels).rows
+        ignored = of_labels.pop("ignore_index", IGNORE_INDEX)
+        value = as_value(logits, labels, where, ignored, axis, "labels")
+        hard = make_problem(logits, value, where=where, **shared, **of_labels).rows
         setting = replace(setting, where=hard.kept)
     loss = Distillation(
-        setting.amount(temperature), setting.amount(hard_weight), hard, _scores(place, teacher)
+        setting.amount(temperature),
+        setting.amount(hard_weight),
+        hard,
+        teacher_logits(place, teacher),
     )
     if isinstance(teacher, Targets):
         check_value(place, teacher, "teacher")
@@ -202,19 +211,6 @@ def _refuse_words_of_labels(hard_weight: Amount, words: dict[str, Any]) -> None:
     if not (is_number(smoothing) and smoothing == 0):
         rule = "be 0 without labels (a teacher is not smoothed)"
         errors.bad_value("label_smoothing", rule, smoothing)
-
-
-def _scores(place: Place, teacher: Array | Targets) -> Array | None:
-    """Return the logits of the teacher as a matrix, None where it gave targets."""
-    if isinstance(teacher, Targets):
-        return None
-    check_follows(place.xp, place.logits, "student_logits", teacher, "teacher")
-    check_floating(teacher, "teacher")
-    wanted, received = tuple(place.logits.shape), tuple(teacher.shape)
-    if received != wanted:
-        rule = f"have the shape {wanted} of student_logits (pad missing classes with -inf)"
-        errors.bad_value("teacher", rule, received)
-    return to_rows(place.xp, teacher, place.axis)
 
 
 def _weights(place: Place, rows: Rows, loss: Distillation) -> Amount:

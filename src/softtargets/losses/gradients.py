@@ -20,6 +20,8 @@ from softtargets.losses.focus import focal_loss, make_focal, make_poly, poly_los
 from softtargets.losses.generalized import generalized_smoothing, make_generalized
 from softtargets.losses.linear import LinearCall, linear_value_and_gradients
 from softtargets.losses.linear_cross_entropy import linear_cross_entropy
+from softtargets.losses.linear_distillation import linear_distillation
+from softtargets.losses.linear_divergence import linear_kl_divergence
 from softtargets.losses.margins import (
     make_margin,
     make_suppression,
@@ -66,32 +68,25 @@ class Caller:
         return value_and_gradient(call, out)
 
 
-def _of_layer(
-    features: Array,
-    weight: Array,
-    targets: Any,
-    out: Array | None = None,
-    *,
-    bias: Array | None = None,
-    block_bytes: int | None = None,
-    **options: Any,
-) -> tuple[Array, tuple[Array, ...]]:
-    """Return value and gradients of the loss of a linear layer."""
-    if out is not None:
-        errors.bad_value("out", "be None for linear_cross_entropy", type(out).__name__)
-    options = {**_LINEAR_DEFAULTS, **options}
-    call = LinearCall(features, weight, bias, targets, block_bytes, options)
-    return linear_value_and_gradients(call)
+class LinearCaller:
+    """Makes calls of a loss of a linear layer whose problem ``make`` makes."""
 
+    def __init__(self, loss: Callable[..., Array], make: Callable[..., Problem]) -> None:
+        self.name, self.signature, self.make = loss.__name__, inspect.signature(loss), make
 
-def _defaults(loss: Callable[..., Array]) -> dict[str, Any]:
-    """Return the keywords of a loss that concern its value, with their defaults."""
-    parameters = inspect.signature(loss).parameters.values()
-    given = {p.name: p.default for p in parameters if p.default is not p.empty}
-    return {name: given[name] for name in given if name not in ("bias", "block_bytes")}
-
-
-_LINEAR_DEFAULTS = _defaults(linear_cross_entropy)
+    def evaluate(
+        self, *arrays: Any, out: Array | None = None, **options: Any
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Return value and gradients."""
+        if out is not None:
+            errors.bad_value("out", f"be None for {self.name}", type(out).__name__)
+        bound = self.signature.bind(*arrays, **options)
+        bound.apply_defaults()
+        given = list(bound.arguments.items())
+        features, weight, targets, bias, block_bytes = (value for _, value in given[:5])
+        rest = dict(given[5:])
+        call = LinearCall(features, weight, bias, targets, block_bytes, rest, self.make)
+        return linear_value_and_gradients(call)
 
 
 #: What makes calls of each loss of logits.
@@ -115,7 +110,14 @@ CALLERS = {
 #: How to evaluate each public loss with its gradient.
 _EVALUATE: dict[Callable[..., Array], Evaluate] = {
     **{loss: caller.evaluate for loss, caller in CALLERS.items()},
-    linear_cross_entropy: _of_layer,
+    **{
+        loss: LinearCaller(loss, make).evaluate
+        for loss, make in (
+            (linear_cross_entropy, make_problem),
+            (linear_distillation, make_distillation),
+            (linear_kl_divergence, make_kl),
+        )
+    },
 }
 
 

@@ -1,5 +1,6 @@
 """How losses of a linear layer are evaluated: checked arguments in, value and gradients out."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from softtargets._array import errors
@@ -20,7 +21,7 @@ Gradients = tuple[Array, ...]
 
 
 class LinearCall(NamedTuple):
-    """The arguments of one call."""
+    """The arguments of one call, and what makes a problem of them."""
 
     features: Array
     weight: Array
@@ -28,6 +29,7 @@ class LinearCall(NamedTuple):
     targets: Any
     block_bytes: int | None
     options: dict[str, Any]
+    make: Callable[..., Problem] = make_problem
 
     @property
     def layer(self) -> tuple[Array, ...]:
@@ -136,7 +138,7 @@ def _with_gradients(call: LinearCall) -> Array:
 
 def _make(call: LinearCall, *, expression: bool) -> tuple[Problem, Linear]:
     """Check everything and return it in matrix form."""
-    features, weight, bias, targets, block_bytes, options = call
+    features, weight, bias, targets, block_bytes, options, make = call
     xp = namespace_of(features, "features")
     check_floating(features, "features")
     check_known(features, "features")
@@ -154,9 +156,7 @@ def _make(call: LinearCall, *, expression: bool) -> tuple[Problem, Linear]:
         check_shape(bias, "bias", (classes,))
     if block_bytes is not None:
         block_bytes = check_count(block_bytes, "block_bytes")
-    problem = make_problem(
-        _stand_in(features, axis, classes), targets, **options, expression=expression
-    )
+    problem = make(_stand_in(features, axis, classes), targets, **options, expression=expression)
     matrix = to_rows(xp, features, axis)
     if is_numpy(matrix) and name in HALF:
         # NumPy has no fast product of these.

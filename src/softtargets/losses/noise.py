@@ -104,11 +104,19 @@ def forward_correction(
 
 
 def make_forward_correction(
-    logits: Array, labels: Array, *, transition: Array, **options: Any
+    logits: Array,
+    labels: Array,
+    *,
+    transition: Array,
+    where: Array | None = None,
+    ignore_index: int = IGNORE_INDEX,
+    axis: int = -1,
+    **options: Any,
 ) -> Problem:
     """Return the problem of one call of :func:`forward_correction`."""
     _check_labels(logits, labels)
-    problem = make_problem(logits, labels, **options)
+    value = as_value(logits, labels, where, ignore_index, axis, "labels")
+    problem = make_problem(logits, value, where=where, axis=axis, **options)
     xp, count = problem.xp, int(problem.matrix.shape[1])
     table = _transition(xp, logits, count, transition)
     with quiet(xp):
@@ -212,7 +220,7 @@ def make_backward_correction(
 ) -> Problem:
     """Return the problem of one call of :func:`backward_correction`."""
     _check_labels(logits, labels)
-    value = as_value(logits, labels, where, ignore_index, axis)
+    value = as_value(logits, labels, where, ignore_index, axis, "labels")
     xp = namespace_of(logits, "logits")
     table = _transition(xp, logits, value.num_classes, transition)
     with quiet(xp):

@@ -7,7 +7,7 @@ from softtargets._array.axes import check_class_axis, row_shape, to_rows
 from softtargets._array.checks import check_class_vector, check_option
 from softtargets._array.dtypes import check_floating, compute_dtype
 from softtargets._array.namespaces import as_array, check_follows, namespace_of
-from softtargets.losses.arguments import check_where, mask_rows, weight_column
+from softtargets.losses.arguments import check_where, mask_rows, stand_in, weight_column
 from softtargets.losses.problem import Problem
 from softtargets.losses.reductions import REDUCTIONS, make_reducer
 from softtargets.softmax.loss import RowLoss
@@ -85,7 +85,8 @@ def make_place(
         )
     mask = mask_rows(xp, logits, class_mask, classes, full)
     matrix = to_rows(xp, logits, position)
-    like = xp.astype(matrix, compute_dtype(xp, logits), copy=False)
+    dtype = compute_dtype(xp, logits)
+    like = matrix if matrix.dtype == dtype else stand_in(xp, matrix, full[classes], dtype)
     if class_weight is not None:
         class_weight = as_array(xp, class_weight, like.dtype, like)[None, :]
     setting = Setting(xp, like, where, class_weight, mask)

@@ -1,13 +1,14 @@
 """A student's softmax between that of a teacher and labels, a block of rows at a time."""
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from softtargets._array.namespaces import is_number
 from softtargets._array.sums import row_sums
 from softtargets.softmax.divergence import ForwardKL
 from softtargets.softmax.kernel import Pass
 from softtargets.softmax.loss import CrossEntropy, RowLoss
+from softtargets.softmax.teacher import Layer, Scores
 from softtargets.targets.probabilities import softmax
 from softtargets.targets.rows import Rows, Vector
 from softtargets.typing import Amount, Array, Namespace
@@ -26,26 +27,27 @@ class Passes(NamedTuple):
 
 @dataclass(frozen=True)
 class Distillation(RowLoss):
-    """(1 - h) T^2 KL(q || softmax(x / T)) + h CE(x, labels), for the logits of a teacher or with q
-    in the rows. T and h are numbers or arrays of one entry.
+    """(1 - h) T^2 KL(q || softmax(x / T)) + h CE(x, labels), for a teacher with logits or with q in
+    the rows. T and h are numbers or arrays of one entry.
     """
 
+    per_row: ClassVar[bool] = True
     temperature: Amount
     hard_weight: Amount = 0.0
     hard: Rows | None = None
-    teacher: Array | None = None
+    teacher: Scores | Layer | None = None
 
     def __getitem__(self, rows: slice) -> Self:
         """Return the loss of a block of rows."""
         hard = None if self.hard is None else self.hard[rows]
-        teacher = None if self.teacher is None else self.teacher[rows, :]
+        teacher = None if self.teacher is None else self.teacher[rows]
         return replace(self, hard=hard, teacher=teacher)
 
     def with_teacher(self, xp: Namespace, rows: Rows, dtype: object) -> Rows:
         """Return the rows with the softmax of the teacher, if it gave logits, as their mass."""
         if self.teacher is None:
             return rows
-        scores = xp.astype(self.teacher, dtype, copy=False)
+        scores = self.teacher.logits(xp, dtype)
         if rows.allowed is not None:
             scores = xp.where(rows.allowed, scores, -xp.inf)
         if rows.kept is not None:

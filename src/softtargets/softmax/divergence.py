@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from softtargets._array.dtypes import MAXIMUM, dtype_name
 from softtargets._array.namespaces import is_number
@@ -15,6 +15,8 @@ from softtargets.typing import Amount, Array, Namespace
 
 class ForwardKL(CrossEntropy):
     """sum w q (log q - log p): the cross-entropy without the entropy of the targets."""
+
+    takes_known: ClassVar[bool] = False
 
     def losses(self, xp: Namespace, done: Pass, rows: Rows) -> Array:
         """Return the loss of each row as a column."""

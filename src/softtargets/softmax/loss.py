@@ -1,8 +1,11 @@
-"""What a loss does with one block of rows, and the cross-entropy as the first of the losses."""
+"""What a loss does with one block of rows, and the cross-entropy as the first of the losses.
+
+Why it is so: docs/decisions/0015-losses.md.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from softtargets.softmax.curvature import curvature
 from softtargets.softmax.kernel import Pass, again, forward, gradient
@@ -17,6 +20,11 @@ class RowLoss(ABC):
     What :meth:`forward` leaves is for the other methods alone. It may overwrite ``into``, which may
     be ``x`` itself, and the gradient may come back in that memory.
     """
+
+    #: Whether of some mass no more than its inner product with the logits, ``rows.known``, will do.
+    takes_known: ClassVar[bool] = False
+    #: Whether the loss holds anything per row.
+    per_row: ClassVar[bool] = False
 
     def __getitem__(self, rows: slice) -> Self:
         """Return the loss of a block of rows, where it holds anything per row."""
@@ -62,6 +70,7 @@ NO_PENALTIES = Penalties()
 class CrossEntropy(Curved):
     """A logsumexp(x) - <a, x>, and penalties."""
 
+    takes_known: ClassVar[bool] = True
     penalties: Penalties = NO_PENALTIES
 
     def forward(self, xp: Namespace, x: Array, rows: Rows, into: Array | None = None) -> Pass:

@@ -8,7 +8,7 @@ A row without a class has none of its sum; a weight of 0 switches an infinite so
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from softtargets._array.namespaces import beside, is_number
 from softtargets._array.operations import product
@@ -35,6 +35,7 @@ class BinaryCrossEntropy(Curved):
     a number or a row.
     """
 
+    per_row: ClassVar[bool] = True
     smoothing: Amount = 0.0
     prior: Amount = 0.5
     class_weight: Array | None = None
