@@ -69,6 +69,11 @@ class Variant:
         return self.only or tuple(dtype for dtype in self.backend.dtypes if self._has(dtype))
 
     @property
+    def quick(self) -> bool:
+        """Whether a call costs about what it computes: nothing is compiled or planned for it."""
+        return self.row not in ("jax", "dask")
+
+    @property
     def int_dtypes(self) -> tuple[str, ...]:
         """The names of the integer dtypes."""
         return tuple(dtype for dtype in INTEGERS if self._has(dtype))

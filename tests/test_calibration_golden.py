@@ -36,12 +36,8 @@ def near(result: Any, expected: float, backend: Variant) -> None:
 def test_ten_events(backend: Variant) -> None:
     """The errors of ten events are the exact rationals."""
     p, y = backend.asarray(CONFIDENCE, wide(backend)), backend.asarray(HIT)
-    for num_bins, ece, largest in (
-        (5, 0.084, 0.14),
-        (10, 0.264, 0.55),
-        (15, 0.288, 0.81),
-        (20, 0.366, 0.81),
-    ):
+    cases = [(5, 0.084, 0.14), (10, 0.264, 0.55), (15, 0.288, 0.81), (20, 0.366, 0.81)]
+    for num_bins, ece, largest in cases if backend.quick else cases[:1]:
         bins = cal.CalibrationBins(num_bins=num_bins, **POSITIVE)
         bins.update(p, y)
         near(bins.error(), ece, backend)
@@ -54,6 +50,8 @@ def test_ten_events(backend: Variant) -> None:
             near(bins.mean_confidence(), 0.738, backend)
             near(bins.accuracy(), 0.7, backend)
     assert_follows(bins.error(), p)
+    if not backend.quick:
+        return
     score = cal.binary_brier_score(p, y, from_logits=False)
     assert_close(score, 0.19454, ulps=32)
 
@@ -86,7 +84,7 @@ def test_smooth_error(backend: Variant) -> None:
         (CONFIDENCE, HIT, 0.0760397710),
         ([0.7] * 10, [1] * 6 + [0] * 4, 0.1),
         ([0.3] * 10 + [0.7] * 10, [1] + [0] * 9 + [1] * 9 + [0], 0.1585622320),
-    )[: 3 if backend.row in ("numpy", "torch") else 1]:
+    )[: 3 if backend.quick else 1]:
         p = backend.asarray(c, wide(backend))
         found = cal.smooth_calibration_error(p, backend.asarray(y), **POSITIVE)
         assert abs(value(found) - expected) < digits
@@ -105,6 +103,8 @@ def test_the_last_bin_is_closed(backend: Variant) -> None:
     """A confidence of 1 is in the last bin with others, and one of 0 in the first."""
     p = backend.asarray([[1.0, 0.0], [0.97, 0.03]], wide(backend))
     near(cal.calibration_error(p, backend.asarray([1, 0]), from_logits=False), 0.485, backend)
+    if not backend.quick:
+        return
     bins = cal.CalibrationBins(num_bins=3, **POSITIVE)
     bins.update(backend.asarray([0.0, 0.25, 1.0], wide(backend)), backend.asarray([0, 0, 1]))
     assert to_numpy(bins.state_dict()["counts"]).tolist() == [2, 0, 1]
@@ -140,7 +140,7 @@ def test_nothing_and_nan(backend: Variant) -> None:
     assert np.isnan(value(cal.calibration_error(logits, y, from_logits=True)))
     x[0, 0] = np.nan
     logits = backend.asarray(x, wide(backend))
-    for scope in ("top", "classwise"):
+    for scope in ("top", "classwise") if backend.quick else ("top",):
         found = cal.calibration_error(
             logits, backend.asarray([1, 0]), from_logits=True, scope=scope
         )

@@ -124,7 +124,7 @@ class TestJax:
     def test_many_rows_without_64_bits(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where integers have 32 bits rows are added in blocks that cannot overflow."""
         jax = self.jax
-        monkeypatch.setattr("softtargets.calibration.counters.NARROW_ROWS", 23)
+        monkeypatch.setattr("softtargets.calibration.counters.NARROW_ROWS", 30)
         with jax.enable_x64(False):
             bins = cal.CalibrationBins(from_logits=True, num_bins=5)
             bins.update(jax.numpy.asarray(X), jax.numpy.asarray(Y))

@@ -114,9 +114,9 @@ def test_sums_are_exact(backend: Variant) -> None:
     y = rng.integers(0, 2, 200)
     bins = Bins(from_logits=False, num_bins=4, scope="positive")
     bins.update(backend.asarray(p, "float32"), backend.asarray(y))
-    bins.update(backend.asarray(p[:50], "float32"), backend.asarray(y[:50]))
+    bins.update(backend.asarray(p[::-1], "float32"), backend.asarray(y[::-1]))
     events = [*zip(oracle.exact(p), oracle.exact(y), strict=True)]
-    parts = oracle.of_width(events + events[:50], oracle.edges(4))
+    parts = oracle.of_width(events + events, oracle.edges(4))
     assert state(bins)["counts"].tolist() == [len(part) for part in parts]
     assert total(bins, 0, backend) == [sum(h for _, h in part) for part in parts]
     assert total(bins, 1, backend) == [sum(c for c, _ in part) for part in parts]
@@ -132,6 +132,8 @@ def test_soft_targets(backend: Variant) -> None:
     bins = Bins(from_logits=True, num_bins=1)
     bins.update(backend.asarray(x, "float32"), backend.asarray(q, "float32"))
     assert total(bins, 0, backend) == [Fraction(3, 2)]
+    if not backend.quick:
+        return
     smooth = st.Targets.from_labels(backend.asarray([0, 2, 2]), 3).smooth(0.75)
     bins = Bins(from_logits=True, num_bins=1)
     bins.update(backend.asarray(x, "float32"), smooth)
@@ -146,7 +148,7 @@ def test_equal_logits(backend: Variant) -> None:
     labels = np.array([0, 1, 2, 0, 2])
     x = np.zeros((5, 3))
     x[4] = [0.0, 1.0, 1.0]
-    for dtype in backend.dtypes:
+    for dtype in backend.dtypes if backend.quick else backend.dtypes[:1]:
         bins = Bins(from_logits=True, num_bins=1)
         bins.update(backend.asarray(x, dtype), backend.asarray(labels))
         assert total(bins, 0, backend) == [2]

@@ -137,7 +137,7 @@ def test_unsmooth_golden(backend: Variant) -> None:
 def test_unsmooth_undoes_smoothing(backend: Variant) -> None:
     """Smoothing and its inverse cancel, for every prior, spread, axis and dtype."""
     rng = np.random.default_rng(11)
-    for dtype in backend.dtypes:
+    for dtype in backend.dtypes if backend.quick else backend.dtypes[-1:]:
         eta = rng.dirichlet(np.ones(4), 6)
         prior = backend.asarray([0.1, 0.2, 0.3, 0.4], "float32")
         q = backend.asarray(eta, dtype)

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -21,25 +22,28 @@ def model(rng: np.random.Generator, rows: int = 300) -> tuple[np.ndarray, np.nda
     return 5.0 * np.eye(4)[truth] + rng.normal(size=(rows, 4)), labels
 
 
+def root(function: Any, low: float, high: float) -> float:
+    """Return where a function that falls from ``low`` to ``high`` is 0."""
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(middle) > 0 else (low, middle)
+    return low
+
+
 def by_hand(p: np.ndarray, u: np.ndarray) -> dict[str, float]:
-    """Return the fit by a general minimiser and root finder, from p and u of each label."""
-    optimize, stats = pytest.importorskip("scipy.optimize"), pytest.importorskip("scipy.stats")
+    """Return the fit by bisection, from the probabilities p and u of each label."""
 
     def loss(e: float) -> float:
         return float(-np.mean(np.log((1 - e) * p + e * u)))
 
-    best = optimize.minimize_scalar(loss, bounds=(0, 1), options={"xatol": 1e-12}).x
-    allowed = stats.chi2.ppf(0.95, 1) / (2 * len(p))
-
-    def over(e: float) -> float:
-        return loss(e) - loss(best) - float(allowed)
-
-    low = optimize.brentq(over, 0, best) if over(0) > 0 else 0.0
+    best = root(lambda e: np.mean((u - p) / ((1 - e) * p + e * u)), 0.0, 1.0)
+    quantile = 2 * float(mpmath.erfinv(0.95)) ** 2  # of a squared standard normal variable
+    allowed = loss(best) + quantile / (2 * len(p))
     gains = np.log((1 - best) * p + best * u) - np.log(p)
     return {
         "label_smoothing": best,
-        "low": low,
-        "high": optimize.brentq(over, best, 1 - 1e-9),
+        "low": root(lambda e: loss(e) - allowed, 0.0, best),
+        "high": root(lambda e: allowed - loss(e), best, 1.0),
         "loss": loss(best),
         "gain": np.mean(gains),
         "gain_error": np.std(gains, ddof=1) / np.sqrt(len(p)),
@@ -53,7 +57,7 @@ def probabilities(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def test_fit(backend: Variant) -> None:
-    """Optimum, interval and gain are those of a general optimiser; ignored rows change nothing."""
+    """Optimum, interval and gain are those of a bisection; ignored rows change nothing."""
     logits, labels = model(np.random.default_rng(1))
     found = choose(
         backend.asarray(np.concatenate([logits, np.full((1, 4), np.nan)]).T),
@@ -70,6 +74,22 @@ def test_fit(backend: Variant) -> None:
     assert 0 < found.low < found.label_smoothing < found.high < 1
     assert (found.rows, found.bounded, found.candidates) == (300, False, ())
     assert found.is_clear
+
+
+def test_another_optimiser() -> None:
+    """A general minimiser and the quantile of a table end in the same interval."""
+    optimize, stats = pytest.importorskip("scipy.optimize"), pytest.importorskip("scipy.stats")
+    logits, labels = model(np.random.default_rng(7))
+    p = probabilities(logits, labels)
+    found = choose(logits, labels)
+
+    def loss(e: float) -> float:
+        return float(-np.sum(np.log((1 - e) * p + e / 4)))
+
+    best = optimize.minimize_scalar(loss, bounds=(0, 1), options={"xatol": 1e-12}).x
+    assert found.label_smoothing == pytest.approx(best, abs=1e-7)
+    for end in (found.low, found.high):
+        assert 2 * (loss(end) - loss(best)) == pytest.approx(stats.chi2.ppf(0.95, 1), rel=1e-5)
 
 
 def test_fit_of_a_prior() -> None:

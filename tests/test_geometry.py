@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from softtargets import analysis
+from softtargets.targets import measures
 from tests.backends import Variant, assert_close, assert_follows
 from tests.use_of_analysis import skip_what_is_single, with_linalg
 
@@ -223,6 +224,15 @@ def test_mutual_information(backend: Variant, rng: np.random.Generator) -> None:
     assert_close(found.value, want, ulps=32, scale=4.0)
     assert found.bound == math.log(20)
     assert math.log(2) < want < 1
+
+
+def test_information_in_blocks(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What needs too much memory at once is added up."""
+    f = rng.normal(size=(30, 4)) + np.arange(30)[:, None]
+    whole = analysis.mutual_information(f)
+    monkeypatch.setattr(measures, "BLOCK_ENTRIES", 500)
+    assert float(analysis.mutual_information(f).value) == pytest.approx(float(whole.value))
+    assert float(whole.value) == pytest.approx(information(f), rel=1e-12)
 
 
 def test_bounds_of_information() -> None:

@@ -170,6 +170,27 @@ def test_blocks(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> No
     check(dense, expected(x, q0, 0.9 * q0 + 0.0005), x, ulps=64)
 
 
+def test_top_k() -> None:
+    """Of a list of classes the mass that is there counts; renormalised, its classes alone."""
+    classes, shares = np.array([[2, 1], [3, 0]]), np.array([[0.5, 0.25], [0.5, 0.25]])
+    listed = st.Targets.from_top_k(classes, shares, 4, tail="drop")
+    with np.errstate(divide="ignore"):
+        best = np.log([[0, 0.25, 0.5, 0], [0.25, 0, 0, 0.5]])
+    report = analysis.loss_report(best, listed)
+    minimum = math.log(0.75) - (0.25 * math.log(0.25) + 0.5 * math.log(0.5)) / 0.75
+    assert float(report.minimum) == pytest.approx(minimum, rel=1e-14)
+    assert float(report.excess) == pytest.approx(0, abs=1e-15)
+    assert float(report.accuracy) == pytest.approx(2 / 3, rel=1e-14)
+    assert float(report.rows) == 1.5
+    alone = st.Targets.from_top_k(classes, shares, 4, tail="renormalize")
+    report = analysis.loss_report(np.where(np.isinf(best), 9.0, best), alone)
+    assert float(report.excess) == pytest.approx(0, abs=1e-15)
+    assert float(report.accuracy) == pytest.approx(2 / 3, rel=1e-14)
+    # Two classes: each logit less the other, weighted with 2/3 and 1/3.
+    assert float(report.gap) == pytest.approx(math.log(2) / 3, rel=1e-14)
+    assert float(report.optimal_gap) == pytest.approx(math.log(2) / 3, rel=1e-14)
+
+
 def test_half_precision() -> None:
     """Half precision is reported in float32."""
     x = X.astype(np.float16)

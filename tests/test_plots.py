@@ -32,26 +32,24 @@ def legend(axes: Any) -> list[str]:
 
 
 CONFIDENCE = np.array([0.1, np.nan, 0.55, 0.9])
-FREQUENCY, COUNT = np.array([0.2, np.nan, 0.5, 0.7]), np.array([10, 0, 30, 60])
+ACCURACY, COUNTS = np.array([0.2, np.nan, 0.5, 0.7]), np.array([10, 0, 30, 60])
 
 
 @pytest.mark.usefixtures("pictures")
 def test_reliability() -> None:
     """Points, bars, boxes and histogram are the numbers of the bins that hold predictions."""
-    low, high = FREQUENCY - 0.1, FREQUENCY + 0.2
+    low, high = ACCURACY - 0.1, ACCURACY + 0.2
     diagram, histogram = plots.reliability(
         CONFIDENCE,
-        FREQUENCY,
-        COUNT,
+        ACCURACY,
+        COUNTS,
         interval=(low, high),
         consistency=(CONFIDENCE - 0.05, CONFIDENCE + 0.05),
         edges=[0, 0.25, 0.5, 0.75, 1],
     )
     shown = [0, 2, 3]
     (measured,) = (c for c in diagram.containers if c.get_label() == "measured")
-    np.testing.assert_allclose(
-        measured[0].get_xydata(), np.stack([CONFIDENCE, FREQUENCY], 1)[shown]
-    )
+    np.testing.assert_allclose(measured[0].get_xydata(), np.stack([CONFIDENCE, ACCURACY], 1)[shown])
     segments = np.array(measured[2][0].get_segments())
     np.testing.assert_allclose(segments[:, :, 1], np.stack([low, high], 1)[shown])
     boxes = [(box.get_y(), box.get_height()) for box in diagram.patches]
@@ -68,9 +66,33 @@ def test_reliability_in_given_axes() -> None:
     """A picture is drawn where one asks for it; bins are of equal width unless said otherwise."""
     figure = style.new_figure(4, 4)
     both = figure.add_subplot(2, 1, 1), figure.add_subplot(2, 1, 2)
-    assert plots.reliability(CONFIDENCE, FREQUENCY, COUNT, axes=both) == both
+    assert plots.reliability(CONFIDENCE, ACCURACY, COUNTS, axes=both) == both
     np.testing.assert_allclose([bar.get_x() for bar in both[1].patches], [0, 0.25, 0.5, 0.75])
     assert legend(both[0]) == ["calibrated", "measured"]
+
+
+@pytest.mark.usefixtures("pictures")
+def test_reliability_of_a_record(rng: np.random.Generator) -> None:
+    """What calibration says of its bins may be handed in as it is."""
+    bins = st.calibration.CalibrationBins(from_logits=True, num_bins=6)
+    logits = 2.0 * rng.normal(size=(200, 4))
+    bins.update(logits, np.where(rng.uniform(size=200) < 0.5, np.argmax(logits, 1), 0))
+    curve = bins.reliability()
+    assert np.any(np.asarray(curve.counts) == 0)
+    pictures = [
+        plots.reliability(curve)[0],
+        plots.reliability(
+            curve.confidence,
+            curve.accuracy,
+            curve.counts,
+            interval=(curve.accuracy_low, curve.accuracy_high),
+            consistency=(curve.consistent_low, curve.consistent_high),
+            edges=curve.edges,
+        )[0],
+    ]
+    np.testing.assert_array_equal(*(saved(picture) for picture in pictures))
+    labels = [text.get_text() for text in pictures[0].get_legend().get_texts()]
+    assert labels == ["calibrated", "range if calibrated", "measured"]
 
 
 @pytest.mark.usefixtures("pictures")

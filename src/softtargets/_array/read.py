@@ -27,13 +27,11 @@ def check_sortable(array: Array, argument: str) -> None:
 def read(array: Array, argument: str) -> np.ndarray[Any, Any]:
     """Return the values in NumPy: waits for a device, and computes what is lazy."""
     check_concrete(array, argument)
-    if is_numpy(array):
-        return np.asarray(array)
-    if is_torch(array):
-        found: np.ndarray[Any, Any] = array.detach().cpu().numpy()
+    host = array.get() if is_cupy(array) else array
+    if is_numpy(host) or is_dask(host) or is_jax(host):
+        return np.asarray(host)
+    if is_torch(host):
+        found: np.ndarray[Any, Any] = host.detach().cpu().numpy()
         return found
-    if is_cupy(array):
-        return np.asarray(array.get())
-    if not is_dask(array) and not is_jax(array) and hasattr(array, "to_device"):
-        array = array.to_device(type(device(array))("CPU_DEVICE"))
-    return np.asarray(array)
+    # What is left has nothing but the standard, and devices that only pretend to be elsewhere.
+    return np.asarray(host.to_device(type(device(host))("CPU_DEVICE")))

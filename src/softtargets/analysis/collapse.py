@@ -108,10 +108,10 @@ def neural_collapse(
 
     *It cannot say* that a model generalises, or transfers: complete collapse is reached on random
     labels too. NC1 weighs each direction by how little the means differ there, ``scatter`` does
-    not: in our runs on digits they disagreed about label smoothing early in training, so report
-    both. With few rows of a class Sw is estimated too small. The global mean m is that of the class
-    means; with unequal classes that of the rows would differ. With K > d + 1 no regular simplex
-    exists, and NC2 cannot reach 0.
+    not: they can disagree about which of two models is tighter, so report both. With few rows of a
+    class Sw is estimated too small. The global mean m is that of the class means; with unequal
+    classes that of the rows would differ. With K > d + 1 no regular simplex exists, and NC2 cannot
+    reach 0.
 
     The singular value decomposition of the K x d matrix of class means is that of the library: it
     needs the extension ``linalg`` of the standard, may wait for a device, and Dask holds that

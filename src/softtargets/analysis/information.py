@@ -1,6 +1,8 @@
 """How much a number that a network computes says about its input."""
 
+import functools
 import math
+import operator
 from typing import NamedTuple
 
 from softtargets._array.checks import check_values
@@ -9,6 +11,7 @@ from softtargets._array.namespaces import beside
 from softtargets._array.traits import may_look, quiet, stop_gradient
 from softtargets.analysis.groups import check_matrix
 from softtargets.losses.cross_entropy import cross_entropy
+from softtargets.targets.measures import row_blocks
 from softtargets.typing import Array
 
 
@@ -101,10 +104,20 @@ def mutual_information(samples: Array) -> MutualInformation:
             check_values(xp, variance, "samples", rule, ~(variance > 0))
         scale = xp.sqrt(2 * variance)
         count, repeats = f.shape
-        logits = -(((f[:, :, None] - means[None, None, :]) / scale) ** 2)
         inputs = xp.arange(count, dtype=index_dtype(xp, f), **beside(f))
         labels = xp.broadcast_to(inputs[:, None], (count, repeats))
+        losses = [
+            cross_entropy(
+                _log_densities(f[block, :], means, scale), labels[block, :], reduction="sum"
+            )
+            for block in row_blocks(xp.broadcast_to(variance, (count, repeats * count)))
+        ]
         bound = math.log(count)
-        estimate = bound - cross_entropy(logits, labels)
+        estimate = bound - functools.reduce(operator.add, losses) / (count * repeats)
         value = xp.where(estimate > bound, bound, xp.where(estimate < 0, 0.0, estimate))
     return MutualInformation(value, estimate, bound)
+
+
+def _log_densities(f: Array, means: Array, scale: Array) -> Array:
+    """Return the log density of each value for each input, up to a constant."""
+    return -(((f[:, :, None] - means[None, None, :]) / scale) ** 2)

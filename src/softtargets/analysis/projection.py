@@ -179,8 +179,8 @@ def projection_tightness(
     *It can say* by how much the picture of the projection has tightened, over many planes and not
     for one that looks well. *It cannot say* that clusters are tighter in all directions: NC1
     (:func:`neural_collapse`) looks at all in which class means differ, and ratios of scatter or
-    cosine distances have gone the other way in the same runs. On held-out rows the effect is
-    smaller than on training rows; say which ones were measured.
+    cosine distances may go the other way. On held-out rows clusters are wider than on training
+    rows; say which ones were measured.
 
     Examples
     --------

@@ -46,9 +46,9 @@ def smoothing_for_noise(
 
     Notes
     -----
-    It does not say how much smoothing makes the best model of noisy labels: published experiments
-    and ours find more smoothing than this to be more accurate, and a correction of the loss to be
-    better still (:func:`~softtargets.noise_transition`).
+    It does not say how much smoothing makes the best model of noisy labels: in published
+    experiments other amounts gave more accuracy, and a correction of the loss more still
+    (:func:`~softtargets.forward_correction`).
 
     Examples
     --------

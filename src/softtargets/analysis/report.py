@@ -51,7 +51,8 @@ class LossReport(NamedTuple):
     optimal_gap : array
         The gap where the loss is smallest, in closed form; infinite without smoothing.
     rows : array
-        The sum of the weights of the rows that took part: without sample weights, their number.
+        What the means from ``nll`` on divide by: the sum over rows of sample weight times mass
+        before smoothing, which without weights is their number.
 
     Examples
     --------
@@ -114,7 +115,8 @@ def loss_report(
         0-d arrays of the library and the device of ``logits``, float64 for float64 logits and
         float32 for others. Nothing is recorded for a gradient, and no device is waited for.
         ``loss``, ``minimum`` and ``excess`` have the denominator of the mean of
-        :func:`~softtargets.cross_entropy`; the others are means over rows with their sample weight.
+        :func:`~softtargets.cross_entropy`; the others are means over rows with their sample weight
+        and mass.
 
     Raises
     ------

@@ -74,8 +74,8 @@ def class_separation(
     *It can say* how little is left of the differences within a class, in angle; losses that
     separate classes more were found to transfer less well. *It cannot say* anything about the
     length of features, and it depends on where 0 is: a constant that is added to all features
-    changes it. NC1 depends on neither, and need not agree: on digits label smoothing made NC1 much
-    smaller, and the cosine distance within classes larger.
+    changes it. NC1 (:func:`neural_collapse`) depends on neither, and need not agree: one may say
+    that smoothing tightens the classes where the other does not.
 
     Examples
     --------

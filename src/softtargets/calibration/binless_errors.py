@@ -26,7 +26,7 @@ def smooth_calibration_error(
 ) -> Array:
     """Return smECE, a calibration error without bins: the s that solves
 
-        s = integral_0^1 |(1/N) sum_i (c_i - h_i) K_s(t, c_i)| dt
+        s = integral_0^1 abs((1/N) sum_i (c_i - h_i) K_s(t, c_i)) dt
 
     for confidences c, hits h, and the normal density K_s of deviation s, reflected at 0 and 1.
 
@@ -79,7 +79,7 @@ def ks_calibration_error(
     ignore_index: int = IGNORE_INDEX,
     axis: int = -1,
 ) -> Array:
-    """Return the Kolmogorov-Smirnov calibration error  max_i |sum_(j <= i) (c_j - h_j)| / N
+    """Return the Kolmogorov-Smirnov calibration error  max_i abs(sum_(j <= i) (c_j - h_j)) / N
 
     over events in the order of their confidence c, with hits h; between events of the same
     confidence it does not look. The largest over kinds of event.

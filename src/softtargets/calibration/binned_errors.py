@@ -36,7 +36,7 @@ def calibration_error(
     With n events in a bin, c the mean of their probabilities, a the fraction that came true, and
     w = n / N,
 
-        norm 1 (ECE):  sum w |c - a|      norm 2:  sqrt(sum w (c - a)^2)      "max":  max |c - a|
+        1 (ECE):  sum w abs(c - a)        2:  sqrt(sum w (c - a)^2)        "max":  max abs(c - a)
 
     A bin without events counts as 0. Of several kinds of event it is (mean error^norm)^(1/norm).
 
@@ -47,7 +47,8 @@ def calibration_error(
         row, the logit or the probability of class 1.
     targets : array or Targets
         Integer labels of the shape of the rows, distributions of the shape of ``scores``, or
-        :class:`Targets`. A soft target is the part of a hit that its mass at the class is.
+        :class:`softtargets.Targets`. A soft target is the part of a hit that its mass at the class
+        is.
     from_logits : bool
         Whether scores are logits. It is never guessed from their values.
     num_bins : int or "sweep", default 15
@@ -63,7 +64,7 @@ def calibration_error(
         is k, for every k; that the label is 1.
     debias : bool, default False
         For norm 2 the square less sum w a (1 - a) / (n - 1), at least 0. For norm 1 less what noise
-        of that size adds to |c - a|. Labels are taken to be drawn, not soft.
+        of that size adds to abs(c - a). Labels are taken to be drawn, not soft.
     where : array of bool, optional
         One per row: rows that count. The others may hold anything.
     ignore_index : int, default -100
@@ -135,9 +136,9 @@ def noise_floor(
 
     If every event came true with its probability c_i, the number S of hits in a bin would vary:
 
-        norm 1:  sum E|S - sum c_i| / N        norm 2:  sqrt(sum Var S / (n N))
+        norm 1:  sum E abs(S - sum c_i) / N        norm 2:  sqrt(sum Var S / (n N))
 
-    E|S - sum c_i| is that of a binomial number, scaled to the variance sum c_i (1 - c_i).
+    E abs(S - sum c_i) is that of a binomial number, scaled to the variance sum c_i (1 - c_i).
 
     Parameters
     ----------

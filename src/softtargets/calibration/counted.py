@@ -45,8 +45,8 @@ class Counted:
             "positive".
         targets : array or Targets
             Integer labels of the shape of the rows, distributions of the shape of ``scores``, or
-            :class:`Targets`. A soft target counts as the part of a hit that its mass at the class
-            is.
+            :class:`softtargets.Targets`. A soft target counts as the part of a hit that its mass at
+            the class is.
         where : array of bool, optional
             One per row: rows that count. The others may hold anything.
         ignore_index : int, default -100

@@ -6,7 +6,6 @@ part and two halves of its fraction. Where there are no 64-bit integers it is 2^
 
 from softtargets._array.bins import sums_at
 from softtargets._array.dtypes import dtype_name, index_dtype
-from softtargets._array.namespaces import beside
 from softtargets._array.scalars import widest_floating
 from softtargets.typing import Array, Namespace
 
@@ -14,11 +13,6 @@ from softtargets.typing import Array, Namespace
 HALF_BITS = {"int64": 26, "int32": 12}
 #: Rows that can be added at once without overflow where integers have 32 bits.
 NARROW_ROWS = 2**18
-
-
-def zeros(xp: Namespace, shape: tuple[int, ...], like: Array) -> Array:
-    """Return counters at zero, beside ``like``."""
-    return xp.zeros(shape, dtype=index_dtype(xp, like), **beside(like))
 
 
 def count(xp: Namespace, bins: Array, num_bins: int) -> Array:

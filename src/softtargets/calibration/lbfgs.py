@@ -27,17 +27,21 @@ def minimise(
     *,
     tolerance: float,
     iterations: int,
+    noise: float = 0.0,
 ) -> Minimum:
-    """Return the minimum of a function that returns its value and its gradient."""
+    """Return the minimum of a function that returns its value and its gradient.
+
+    Values are known to a relative ``noise``, gradients better than ``tolerance``.
+    """
     place, (value, gradient) = start, function(start)
     pairs: list[tuple[Vector, Vector]] = []
-    for done in range(iterations):
-        if np.max(np.abs(gradient)) <= tolerance:
-            return Minimum(place, value, done, True)
+    done = 0
+    while done < iterations and np.max(np.abs(gradient)) > tolerance:
         direction = _direction(gradient, pairs)
         slope = float(direction @ gradient)
         length = 1.0 if pairs else min(1.0, 1.0 / float(np.max(np.abs(gradient))))
-        found = _along(function, place, value, direction, slope, length)
+        allowed = value + noise * abs(value)
+        found = _along(function, place, allowed, direction, slope, length)
         if found is None:
             break  # rounding hides any further descent
         step, value, after = found
@@ -45,8 +49,8 @@ def minimise(
         if float(step @ change) > 0:
             pairs = [*pairs, (step, change)][-MEMORY:]
         place, gradient = place + step, after
-    converged = bool(np.max(np.abs(gradient)) <= tolerance)
-    return Minimum(place, value, iterations if not converged else done + 1, converged)
+        done += 1
+    return Minimum(place, value, done, bool(np.max(np.abs(gradient)) <= tolerance))
 
 
 def _direction(gradient: Vector, pairs: list[tuple[Vector, Vector]]) -> Vector:
@@ -68,7 +72,7 @@ def _direction(gradient: Vector, pairs: list[tuple[Vector, Vector]]) -> Vector:
 def _along(
     function: Callable[[Vector], tuple[float, Vector]],
     place: Vector,
-    value: float,
+    allowed: float,
     direction: Vector,
     slope: float,
     length: float,
@@ -77,7 +81,7 @@ def _along(
     for _ in range(40):
         step = length * direction
         after, gradient = function(place + step)
-        if after <= value + SUFFICIENT * length * slope:
+        if after <= allowed + SUFFICIENT * length * slope:
             return step, after, gradient
         length /= 2
     return None

@@ -2,6 +2,7 @@
 
 import math
 
+from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import beside
 from softtargets.calibration.measures import Binned
 from softtargets.typing import Array
@@ -33,6 +34,8 @@ def smooth_error(binned: Binned) -> Array:
 
 def _fixed_point(binned: Binned, place: Array, gap: Array) -> Array:
     xp, dtype = binned.xp, gap.dtype
+    if is_numpy(gap):  # elsewhere a size that depends on values would have to be waited for
+        place, gap = place[gap != 0], gap[gap != 0]
     k = xp.arange(1, FREQUENCIES + 1, dtype=dtype, **beside(gap)) * math.pi
     t = xp.arange(POINTS + 1, dtype=dtype, **beside(gap)) / POINTS
     coefficients = 2 * xp.matmul(xp.cos(k[:, None] * place[None, :]), gap)

@@ -85,7 +85,7 @@ def fit_temperature(
     logits : array, real floating
         Of K classes along ``axis``, for rows that the model was not trained on.
     targets : array or Targets
-        Integer labels, distributions of the shape of ``logits``, or :class:`Targets`.
+        Integer labels, distributions of the shape of ``logits``, or :class:`softtargets.Targets`.
     bounds : pair of numbers, default (0.01, 100)
         The lowest and the highest temperature.
     where : array of bool, optional

@@ -127,9 +127,9 @@ def fit_vector_scaling(
         total = float(read(value, "logits")) + strength / 2 * float(off @ off)
         return total, np.concatenate(sums).astype(np.float64) + strength * off
 
-    tolerance = 1e-7 if dtype_name(x) == "float64" else 1e-5
+    tolerance, noise = (1e-7, 1e-15) if dtype_name(x) == "float64" else (1e-5, 1e-6)
     first = np.concatenate([np.full(count, centre), np.zeros(count)])
-    found = minimise(function, first, tolerance=tolerance, iterations=limit)
+    found = minimise(function, first, tolerance=tolerance, iterations=limit, noise=noise)
     off = found.place - first
     after = found.value - strength / 2 * float(off @ off)
     weight, bias = (

@@ -6,33 +6,36 @@ from typing import Any
 import numpy as np
 
 from softtargets._array import errors
+from softtargets.calibration import ReliabilityCurve
 from softtargets.plots.style import COLOURS, MIDDLE, PALE, new_figure, numbers, tidy
 
 
 def reliability(
     confidence: Any,
-    frequency: Any,
-    count: Any,
+    accuracy: Any = None,
+    counts: Any = None,
     *,
     interval: tuple[Any, Any] | None = None,
     consistency: tuple[Any, Any] | None = None,
     edges: Any = None,
     axes: Sequence[Any] | None = None,
 ) -> tuple[Any, Any]:
-    """Draw a reliability diagram: the frequency of what was predicted over its confidence, by bin.
+    """Draw a reliability diagram: how often predictions are right over how sure they are, by bin.
 
     Below it is a histogram of the predictions, with their mean confidence and their accuracy: if
     the confidence is to the right of the accuracy, the model is surer than it is right.
 
     Parameters
     ----------
-    confidence, frequency, count : array
+    confidence, accuracy, counts : array
         Shape ``(bins,)``: the mean confidence in each bin, the fraction of its predictions that
-        are right, and their number. Bins without any are not drawn, whatever they hold.
+        are right, and their number. Bins without any are not drawn, whatever they hold. A
+        :class:`~softtargets.calibration.ReliabilityCurve` may take the place of them all, and of
+        intervals and edges.
     interval : tuple of two arrays, optional
-        Lower and upper ends of an interval for each frequency, such as Wilson's; drawn as bars.
+        Lower and upper ends of an interval for each accuracy, such as Wilson's; drawn as bars.
     consistency : tuple of two arrays, optional
-        Between which frequencies a calibrated model would be; drawn as grey boxes. A point outside
+        Between which accuracies a calibrated model would be; drawn as grey boxes. A point outside
         of its box speaks against calibration.
     edges : array, optional
         Shape ``(bins + 1,)``: the edges of the bins in the histogram. Of equal width between 0 and
@@ -66,17 +69,28 @@ def reliability(
     >>> [line.get_label() for line in histogram.lines]
     ['mean confidence 0.870', 'accuracy 0.740']
     """
+    if isinstance(confidence, ReliabilityCurve):
+        curve = confidence
+        return reliability(
+            curve.confidence,
+            curve.accuracy,
+            curve.counts,
+            interval=(curve.accuracy_low, curve.accuracy_high),
+            consistency=(curve.consistent_low, curve.consistent_high),
+            edges=curve.edges,
+            axes=axes,
+        )
     confidence = numbers(confidence, "confidence", None)
     bins = len(confidence)
-    frequency, count = numbers(frequency, "frequency", bins), numbers(count, "count", bins)
+    accuracy, counts = numbers(accuracy, "accuracy", bins), numbers(counts, "counts", bins)
     pairs = [
         None if pair is None else _pair(pair, name, bins)
         for pair, name in ((interval, "interval"), (consistency, "consistency"))
     ]
     edges = np.linspace(0, 1, bins + 1) if edges is None else numbers(edges, "edges", bins + 1)
-    shown = count > 0
+    shown = counts > 0
     if not np.any(shown):
-        errors.bad_value("count", "have a bin with predictions", "none")
+        errors.bad_value("counts", "have a bin with predictions", "none")
     if axes is None:
         figure = new_figure(4.2, 5.4)
         grid = figure.add_gridspec(2, 1, height_ratios=(3, 1))
@@ -84,8 +98,8 @@ def reliability(
         above.tick_params(labelbottom=False)
         axes = (above, figure.add_subplot(grid[1], sharex=above))
     diagram, histogram = axes
-    _draw_points(diagram, confidence, frequency, shown, pairs)
-    _draw_histogram(histogram, confidence, frequency, count, edges)
+    _draw_points(diagram, confidence, accuracy, shown, pairs)
+    _draw_histogram(histogram, confidence, accuracy, counts, edges)
     return diagram, histogram
 
 
@@ -97,10 +111,10 @@ def _pair(pair: Any, argument: str, bins: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _draw_points(
-    axes: Any, confidence: np.ndarray, frequency: np.ndarray, shown: np.ndarray, pairs: list[Any]
+    axes: Any, confidence: np.ndarray, accuracy: np.ndarray, shown: np.ndarray, pairs: list[Any]
 ) -> None:
     interval, consistency = pairs
-    x, y = confidence[shown], frequency[shown]
+    x, y = confidence[shown], accuracy[shown]
     axes.plot([0, 1], [0, 1], color=MIDDLE, linewidth=1, linestyle=":", label="calibrated")
     if consistency is not None:
         low, high = (part[shown] for part in consistency)
@@ -108,7 +122,7 @@ def _draw_points(
         axes.bar(x, high - low, width=0.03, bottom=low, color=PALE, label=label, zorder=1)
     error = None
     if interval is not None:
-        # Wilson's interval holds the frequency; one that does not must not turn around.
+        # Wilson's interval holds the accuracy; one that does not must not turn around.
         error = [np.maximum(y - interval[0][shown], 0), np.maximum(interval[1][shown] - y, 0)]
     axes.errorbar(
         *(x, y, error),
@@ -121,18 +135,18 @@ def _draw_points(
         label="measured",
         zorder=2,
     )
-    axes.set(ylabel="frequency", xlim=(0, 1.01), ylim=(0, 1.01))
+    axes.set(ylabel="accuracy", xlim=(0, 1.01), ylim=(0, 1.01))
     tidy(axes).legend(loc="upper left", frameon=False, fontsize=9)
 
 
 def _draw_histogram(
     axes: Any,
     confidence: np.ndarray,
-    frequency: np.ndarray,
-    count: np.ndarray,
+    accuracy: np.ndarray,
+    counts: np.ndarray,
     edges: np.ndarray,
 ) -> None:
-    share = count / np.sum(count)
+    share = counts / np.sum(counts)
     axes.bar(
         edges[:-1],
         share,
@@ -142,8 +156,8 @@ def _draw_histogram(
         edgecolor="white",
         linewidth=0.5,
     )
-    shown = count > 0
-    means = [float(np.sum(share[shown] * part[shown])) for part in (confidence, frequency)]
+    shown = counts > 0
+    means = [float(np.sum(share[shown] * part[shown])) for part in (confidence, accuracy)]
     names, styles = ("mean confidence", "accuracy"), ("--", "-")
     for mean, name, style in zip(means, names, styles, strict=True):
         label = f"{name} {mean:.3f}"
