@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import array_api_compat
 import numpy as np
 import pytest
 from mpmath import mpf  # type: ignore[import-untyped]
 
 import softtargets as st
+from softtargets._array.kinds import namespace
 from tests.backends import Variant
 from tests.oracle import rows as oracle
 
@@ -109,7 +109,7 @@ def _distillation(x: Any, q: Any, w: Any, words: Words, r: Any) -> Any:
 
 
 def _taught(logits: Array, targets: Any, words: Words) -> tuple[Any, Words]:
-    zeros = array_api_compat.array_namespace(logits).zeros_like(logits)
+    zeros = namespace(logits).zeros_like(logits)
     return zeros, words | {"labels": targets}
 
 
@@ -209,6 +209,11 @@ def use_all_losses(backend: Variant) -> None:
     where = backend.asarray([True, True, False, True])
     st.binary_cross_entropy(x, answers, where=where, prior=backend.asarray(0.25, "float32"))
     st.kl_divergence(x, bucket)
+    layer = (x, x)
+    words = {"temperature": 2.0, "labels": labels, "hard_weight": 0.5}
+    both = st.value_and_grad(st.linear_distillation)
+    both(x[:, :3], w[:, None] * e[None, :3], (x[:, 1:], q[:1, :4] * w[:, None]), **words)
+    st.value_and_grad(st.linear_kl_divergence)(*layer, labels % 4, label_smoothing=0.1)
     words = {"z_loss": 0.1, "confidence_penalty": 0.1, "entropy_threshold": 1.0}
     st.value_grad_hessian(st.cross_entropy)(x, bucket, **words)
     st.value_grad_hessian(st.binary_cross_entropy)(v, backend.asarray([1, 0, 0, 1, 1]), axis=None)

@@ -270,3 +270,17 @@ def test_signatures(loss: Loss) -> None:
     for name in shared:
         assert mine[name].default == model[name].default
         assert mine[name].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "distillation", "kl_divergence"])
+def test_signatures_of_linear_losses(name: str) -> None:
+    """The loss of a linear layer takes what that of logits takes, after the layer."""
+    linear = inspect.signature(getattr(st, f"linear_{name}")).parameters
+    plain = inspect.signature(getattr(st, name)).parameters
+    logits, targets, *rest = plain
+    layer = ["features", "weight", targets, "bias", "block_bytes"]
+    assert logits in ("logits", "student_logits")
+    assert list(linear) == layer + rest
+    for word in rest:
+        assert linear[word].default == plain[word].default
+        assert linear[word].kind is inspect.Parameter.KEYWORD_ONLY

@@ -139,7 +139,9 @@ def value_and_grad(
     function
         Called like ``loss``, it returns ``(loss, gradient)``. The gradient is that of the reduced
         loss, with the shape and dtype of the logits; with ``reduction="none"`` it is that of each
-        row's loss for the logits of that row. Torch tensors are not recorded by autograd here.
+        row's loss for the logits of that row. For the losses of a linear layer it is a tuple, for
+        features, weight and the bias if there is one. Torch tensors are not recorded by autograd
+        here.
 
     Raises
     ------
