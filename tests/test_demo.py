@@ -2,8 +2,6 @@
 
 import math
 from dataclasses import replace
-from fractions import Fraction
-from itertools import product
 
 import array_api_compat
 import numpy as np
@@ -13,11 +11,9 @@ import softtargets as st
 from softtargets._array import backends
 from softtargets.demo import agreement, data, libraries, measures, network, study, training
 from softtargets.demo.needs import DemoError
-from tests.backends import Variant, assert_close, assert_follows, dtype_name
+from tests.backends import Variant, assert_close, assert_follows
 
-# Published vectors: ten predictions, and five rows of logits with their labels.
-CONFIDENCE = np.array([0.95, 0.92, 0.88, 0.81, 0.77, 0.73, 0.66, 0.61, 0.55, 0.5])
-HITS = np.array([1, 1, 1, 0, 1, 1, 0, 1, 0, 1])
+# A published vector: five rows of logits with their labels.
 LOGITS = np.array([[4, 1, 0], [2, 3, -1], [0.5, 0, 3], [3, 2.5, 0], [1, 2, 0]])
 LABELS = np.array([0, 1, 2, 1, 0])
 
@@ -34,44 +30,6 @@ def nothing() -> None:
     pass
 
 
-@pytest.mark.parametrize(
-    ("num_bins", "expected"), [(5, "0.084"), (10, "0.264"), (15, "0.288"), (20, "0.366")]
-)
-def test_calibration_error(num_bins: int, expected: str) -> None:
-    """ECE agrees with exact rationals; .55 lies below the edge .55 of twenty bins."""
-    bins = measures.reliability(CONFIDENCE, HITS, num_bins)
-    assert bins.calibration_error() == pytest.approx(float(Fraction(expected)), rel=1e-12)
-    assert (np.sum(bins.count), np.sum(bins.hits)) == (10, 7)
-
-
-def test_bins_have_their_upper_edge() -> None:
-    """Each bin holds its upper edge, the first one also 0: a confidence of 1 is in the last."""
-    edges = np.array([0.0, 1 / 15, np.nextafter(1 / 15, 1), 14 / 15, 1.0])
-    assert measures.bin_of(edges).tolist() == [0, 0, 1, 13, 14]
-    bins = measures.reliability(np.array([1.0, 0.97]), np.array([0, 1]))
-    assert bins.calibration_error() == pytest.approx(0.485)
-
-
-def test_noise_floor() -> None:
-    """The floor is the mean ECE over every possible outcome, weighted with its probability."""
-    confidence = CONFIDENCE[:8]
-    expected = 0.0
-    for outcome in product((0, 1), repeat=8):
-        chance = np.prod(np.where(np.array(outcome) == 1, confidence, 1 - confidence))
-        gaps = [
-            abs(sum(h - c for h, c in zip(outcome, confidence, strict=True) if lo < c <= hi))
-            for lo, hi in ((0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 1.0))
-        ]
-        expected += chance * sum(gaps) / 8
-    assert measures.noise_floor(confidence, 10) == pytest.approx(expected, rel=1e-12)
-
-
-def test_noise_floor_of_many(rng: np.random.Generator) -> None:
-    """For 360 scores from Beta(8, 1) it is .0331, the published mean of simulations."""
-    floors = [measures.noise_floor(rng.beta(8, 1, 360)) for _ in range(40)]
-    assert np.mean(floors) == pytest.approx(0.0331, abs=4 * np.std(floors) / 40**0.5 + 5e-5)
-
-
 def test_scores() -> None:
     """Accuracy, confidence and NLL agree with a plain softmax."""
     p = np.exp(LOGITS) / np.sum(np.exp(LOGITS), axis=1, keepdims=True)
@@ -80,29 +38,8 @@ def test_scores() -> None:
     assert found.confidence == pytest.approx(np.mean(np.max(p, axis=1)), rel=1e-14)
     assert found.nll == pytest.approx(-np.mean(np.log(p[np.arange(5), LABELS])), rel=1e-14)
     assert found.nll == pytest.approx(0.5857044740, abs=5e-11)
-    assert found.ece == found.bins.calibration_error()
-    assert found.floor == pytest.approx(measures.noise_floor(np.max(p, axis=1)), rel=1e-12)
-
-
-def test_temperature(backend: Variant) -> None:
-    """The fitted temperature is the published one, and so is the loss that it leaves."""
-    logits, labels = backend.asarray(LOGITS), backend.asarray(LABELS)
-    found = measures.fit_temperature(logits, labels)
-    rel = 1e-9 if dtype_name(logits) == "float64" else 1e-5
-    assert found.value == pytest.approx(0.9847223313, rel=rel)
-    assert not found.bounded
-    loss = float(st.cross_entropy(logits / found.value, labels))
-    assert loss == pytest.approx(0.5856458454, rel=rel)
-
-
-def test_temperature_beyond_the_limits() -> None:
-    """Labels that are all the most probable class, or the least, end at a limit and say so."""
-    best = np.argmax(LOGITS, axis=1)
-    assert measures.fit_temperature(LOGITS, best) == (measures.COLDEST, True)
-    assert measures.fit_temperature(-LOGITS, best) == (measures.HOTTEST, True)
-    assert measures.fit_temperature(0 * LOGITS, LABELS) == (measures.HOTTEST, True)
-    # Newton's first step from 1 would leave the bounds: the way there is a bisection.
-    assert measures.fit_temperature(40 * LOGITS, LABELS).value == pytest.approx(40 * 0.9847223313)
+    assert found.ece == pytest.approx(float(found.bins.error()), rel=1e-14)
+    assert found.floor == pytest.approx(float(found.bins.noise_floor()), rel=1e-14)
 
 
 def test_logit_gap() -> None:
@@ -268,7 +205,7 @@ def test_parts_have_their_uses(digits: data.Part, monkeypatch: pytest.MonkeyPatc
     rng = np.random.default_rng(9)
     logits = [3 * np.eye(10)[p.labels] + rng.normal(0, 2, (len(p.labels), 10)) for p in parts]
     result = study.assess(logits, parts, [1.5])
-    fitted = measures.fit_temperature(logits[1], parts.validation.labels).value
+    fitted = st.calibration.fit_temperature(logits[1], parts.validation.labels).temperature
     assert result.temperature == fitted
     assert result.raw.nll == float(st.cross_entropy(logits[2], parts.test.labels))
     assert result.scaled.nll == float(st.cross_entropy(logits[2] / fitted, parts.test.labels))

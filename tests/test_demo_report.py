@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from softtargets.calibration import CalibrationBins
 from softtargets.demo import command, picture, sentences, tables
 from softtargets.demo.agreement import Curve
-from softtargets.demo.measures import Reliability, Scores
+from softtargets.demo.measures import Scores
 from softtargets.demo.study import Result, Study
 
 #: Differences between seeds that are alike for every amount of smoothing.
@@ -16,8 +17,15 @@ SEEDS = np.array([0.02, -0.02, 0.01, -0.01, 0.0])
 
 def scores(value: float, ece: float, nll: float) -> Scores:
     """Return scores with these values and a hundred predictions in two bins."""
-    bins = Reliability(np.array([40, 60]), np.array([10.0, 50.0]), np.array([12, 52]))
+    bins = counted(40 * [0.25] + 60 * [0.75], 12 * [1] + 28 * [0] + 52 * [1] + 8 * [0])
     return Scores(accuracy=value, confidence=0.8, nll=nll, ece=ece, floor=0.0123, bins=bins)
+
+
+def counted(confidence: list[float], hits: list[int]) -> CalibrationBins:
+    """Return two bins with these predictions."""
+    bins = CalibrationBins(from_logits=False, num_bins=2, scope="positive")
+    bins.update(np.array(confidence), np.array(hits))
+    return bins
 
 
 def made_study(
@@ -219,7 +227,7 @@ def test_picture(amounts: int, seeds: int) -> None:
     assert all(axes.get_xlabel() for axes in (reliability, gaps, calibration))
     diagonal, trained = reliability.get_lines()[:2]
     np.testing.assert_allclose(diagonal.get_xydata(), [[0, 0], [1, 1]])
-    shown = [[10 / 40, 12 / 40], [50 / 60, 52 / 60]]
+    shown = [[0.25, 12 / 40], [0.75, 52 / 60]]
     np.testing.assert_allclose(trained.get_xydata(), shown)
     np.testing.assert_allclose(gaps.get_lines()[0].get_ydata(), [1.0, 4.0, 4.4])
     means = 100 * np.mean(done.values("raw.accuracy"), axis=1)
@@ -233,5 +241,8 @@ def test_picture(amounts: int, seeds: int) -> None:
 
 def test_bins_of_all_seeds_are_pooled() -> None:
     """Counts, confidences and hits add up over seeds."""
-    one = Reliability(np.array([1, 2]), np.array([0.5, 1.5]), np.array([0, 2]))
-    assert [part.tolist() for part in picture.pooled([one, one])] == [[2, 4], [1, 3], [0, 4]]
+    parts = [counted([0.5, 0.75], [0, 1]), counted([0.75, 1.0, 0.25], [1, 0, 1])]
+    curve = picture.pooled(parts)
+    np.testing.assert_array_equal(curve.counts, [2, 3])
+    np.testing.assert_allclose(curve.confidence, [0.375, 2.5 / 3])
+    np.testing.assert_allclose(curve.accuracy, [0.5, 2 / 3])

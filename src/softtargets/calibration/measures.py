@@ -51,7 +51,8 @@ class Binned(NamedTuple):
 
     def mean(self, value: Array) -> Array:
         """Return the mean over all events of sums over the events of bins."""
-        return self.checked(self.xp.mean(self.xp.sum(self.share(value), axis=1)))
+        sums = self.xp.sum(value, axis=1, keepdims=True)  # exact where all are whole numbers
+        return self.checked(self.xp.mean(self.share(sums)))
 
 
 def check_norm(norm: object) -> Norm:

@@ -1,5 +1,6 @@
 """One picture of the study: reliability, logit gaps, accuracy and calibration error."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -7,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from softtargets.analysis import optimal_logit_gap
+from softtargets.calibration import CalibrationBins, ReliabilityCurve
 from softtargets.demo.data import NUM_CLASSES
-from softtargets.demo.measures import Reliability
 from softtargets.demo.needs import need
 from softtargets.demo.sentences import focus
 from softtargets.demo.study import Study
@@ -36,9 +37,9 @@ def make_figure(study: Study) -> Any:
     return figure
 
 
-def pooled(bins: Sequence[Reliability]) -> Reliability:
-    """Return the bins of several seeds together."""
-    return Reliability(*(np.sum(sums, axis=0) for sums in zip(*bins, strict=True)))
+def pooled(bins: Sequence[CalibrationBins]) -> ReliabilityCurve:
+    """Return the curve of several seeds together."""
+    return functools.reduce(CalibrationBins.merge, bins).reliability()
 
 
 def draw_reliability(axes: Any, study: Study) -> None:
@@ -50,11 +51,11 @@ def draw_reliability(axes: Any, study: Study) -> None:
             ("raw", "as trained", {"linestyle": "-"}),
             ("scaled", "with one temperature", {"linestyle": "--", "markerfacecolor": "white"}),
         ):
-            count, confidence, hits = pooled([getattr(r, name).bins for r in study.results[row]])
-            shown = count >= FEWEST
+            curve = pooled([getattr(r, name).bins for r in study.results[row]])
+            shown = curve.counts >= FEWEST
             axes.plot(
-                confidence[shown] / count[shown],
-                hits[shown] / count[shown],
+                curve.confidence[shown],
+                curve.accuracy[shown],
                 label=f"smoothing {study.epsilons[row]:g}, {label}",
                 **series(row),
                 **look,

@@ -6,6 +6,7 @@ from operator import attrgetter
 
 import numpy as np
 
+from softtargets.calibration import fit_temperature
 from softtargets.demo import data, measures, network, training
 from softtargets.typing import Array
 
@@ -100,7 +101,7 @@ def gaps_of(weights: Array, part: data.Part) -> list[float]:
 def assess(logits: Sequence[Array], parts: data.Split, gaps: list[float]) -> Result:
     """Return the measures of one network from its logits for each part."""
     train, validation, test = logits
-    temperature = measures.fit_temperature(validation, parts.validation.labels).value
+    temperature = fit_temperature(validation, parts.validation.labels).temperature
     return Result(
         raw=measures.scores(test, parts.test.labels),
         scaled=measures.scores(test / temperature, parts.test.labels),
