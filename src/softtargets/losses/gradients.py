@@ -73,6 +73,9 @@ class LinearCaller:
 
     def __init__(self, loss: Callable[..., Array], make: Callable[..., Problem]) -> None:
         self.name, self.signature, self.make = loss.__name__, inspect.signature(loss), make
+        parameters = self.signature.parameters.values()
+        self.arrays = [p.name for p in parameters if p.default is p.empty]
+        self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
 
     def evaluate(
         self, *arrays: Any, out: Array | None = None, **options: Any
@@ -80,12 +83,13 @@ class LinearCaller:
         """Return value and gradients."""
         if out is not None:
             errors.bad_value("out", f"be None for {self.name}", type(out).__name__)
-        bound = self.signature.bind(*arrays, **options)
-        bound.apply_defaults()
-        given = list(bound.arguments.items())
-        features, weight, targets, bias, block_bytes = (value for _, value in given[:5])
-        rest = dict(given[5:])
-        call = LinearCall(features, weight, bias, targets, block_bytes, rest, self.make)
+        if len(arrays) != len(self.arrays):
+            options = dict(self.signature.bind(*arrays, **options).arguments)
+            arrays = tuple(options.pop(name) for name in self.arrays)
+        features, weight, targets = arrays
+        given = self.defaults | options
+        bias, block_bytes = given.pop("bias"), given.pop("block_bytes")
+        call = LinearCall(features, weight, bias, targets, block_bytes, given, self.make)
         return linear_value_and_gradients(call)
 
 
