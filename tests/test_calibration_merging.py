@@ -14,6 +14,7 @@ import softtargets as st
 from softtargets.calibration import counters
 from tests import calibration_oracle as oracle
 from tests.backends import Variant, assert_same_bits, to_numpy
+from tests.use_of_calibration import once_on_jax
 
 Bins = st.calibration.CalibrationBins
 
@@ -127,6 +128,7 @@ def test_sums_are_exact(backend: Variant) -> None:
 
 def test_soft_targets(backend: Variant) -> None:
     """A soft target is a part of a hit, as labels drawn from it are on average."""
+    once_on_jax(backend)
     x = np.array([[2.0, 0.0, 1.0], [0.0, 0.0, 3.0], [1.0, 4.0, 0.0]])
     q = np.array([[0.5, 0.25, 0.25], [0.125, 0.125, 0.75], [0.25, 0.25, 0.5]])
     bins = Bins(from_logits=True, num_bins=1)
@@ -156,6 +158,7 @@ def test_equal_logits(backend: Variant) -> None:
 
 def test_state(backend: Variant) -> None:
     """The state can be kept, added up and taken over again."""
+    once_on_jax(backend)
     bins = Bins(from_logits=False, num_bins=2, scope="positive")
     assert bins.state_dict() == {}
     p, y = backend.asarray([0.25, 0.75, 1.0], "float32"), backend.asarray([0, 1, 0])
