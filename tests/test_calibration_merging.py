@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -197,3 +199,24 @@ def test_halves_are_carried() -> None:
     carried = counters.carried(xp, parts)
     assert carried[:, 0].tolist() == [4, 8, 7]
     assert counters.as_floats(xp, carried)[0] == 4 + 8 / unit + 7 / unit**2
+
+
+def test_memory_of_an_update(tmp_path: Path) -> None:
+    """Of a file of logits no more than a few blocks are held at a time."""
+    rng = np.random.default_rng(11)
+    x = np.lib.format.open_memmap(
+        tmp_path / "logits.npy", mode="w+", dtype="float32", shape=(160_000, 100)
+    )
+    x[...] = rng.standard_normal((1, 100), dtype="float32")
+    y = rng.integers(0, 100, 160_000)
+    bins = Bins(from_logits=True)
+    st.set_num_threads(2)
+    tracemalloc.start()
+    try:
+        bins.update(x, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert int(bins.state_dict()["counts"].sum()) == 160_000
+    # Two blocks of 2 MiB, and some numbers per row of a chunk.
+    assert peak < x.nbytes / 4
