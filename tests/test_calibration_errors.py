@@ -13,6 +13,7 @@ from hypothesis import strategies as some
 import softtargets as st
 from tests import calibration_oracle as oracle
 from tests.backends import Variant, assert_follows, to_numpy
+from tests.use_of_calibration import once_on_jax
 
 cal = st.calibration
 POSITIVE: dict[str, Any] = {"from_logits": False, "scope": "positive"}
@@ -107,6 +108,7 @@ def test_sweep(seed: int, rows: int) -> None:
 
 def test_all_ways_to_ask(backend: Variant) -> None:
     """Every scope, kind of bin and norm of logits, beside the same of each class on its own."""
+    once_on_jax(backend)
     rng = np.random.default_rng(17)
     x, y = 2 * rng.standard_normal((40, 3)), rng.integers(0, 3, 40)
     y[::7] = -100
@@ -198,6 +200,7 @@ def test_smooth_error_is_monotone_in_the_gap() -> None:
 
 def test_scores_of_soft_targets(backend: Variant) -> None:
     """Brier score and log-likelihood of soft targets are means over labels drawn from them."""
+    once_on_jax(backend)
     rng = np.random.default_rng(31)
     dtype = backend.dtypes[-1]
     p, q = rng.dirichlet(np.ones(3), 5), rng.dirichlet(np.ones(3), 5)
@@ -234,6 +237,7 @@ def test_scores_of_soft_targets(backend: Variant) -> None:
 
 def test_rows_that_do_not_count(backend: Variant) -> None:
     """Such rows give 0 to scores and nothing to their denominator, whatever they hold."""
+    once_on_jax(backend)
     dtype = backend.dtypes[-1]
     p = np.array([[0.5, 0.5], [np.nan, 2.0], [0.0, 1.0], [0.25, 0.75]])
     scores = backend.asarray(p, dtype)
@@ -256,6 +260,7 @@ def test_rows_that_do_not_count(backend: Variant) -> None:
 
 def test_log_likelihood_of_logits(backend: Variant) -> None:
     """It is the cross-entropy, to the last bit, and underflows nowhere."""
+    once_on_jax(backend)
     x = backend.asarray([[0.0, -200.0], [1.0, 2.0]], "float32")
     y = backend.asarray([1, 0])
     found = cal.negative_log_likelihood(x, y, from_logits=True, reduction="none")

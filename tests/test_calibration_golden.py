@@ -7,6 +7,7 @@ import pytest
 
 import softtargets as st
 from tests.backends import Variant, assert_close, assert_follows, dtype_name, to_numpy
+from tests.use_of_calibration import once_on_jax
 
 cal = st.calibration
 CONFIDENCE = [0.95, 0.92, 0.88, 0.81, 0.77, 0.73, 0.66, 0.61, 0.55, 0.5]
@@ -79,6 +80,7 @@ def test_ten_events_in_order(backend: Variant) -> None:
 
 def test_smooth_error(backend: Variant) -> None:
     """smECE of ten events, of one confidence, and of gaps that smoothing hides in part."""
+    once_on_jax(backend)
     digits = 2e-8 if backend.wide else 2e-5
     for c, y, expected in (
         (CONFIDENCE, HIT, 0.0760397710),
@@ -92,6 +94,7 @@ def test_smooth_error(backend: Variant) -> None:
 
 def test_brier_parts(backend: Variant) -> None:
     """Murphy's parts of ten forecasts of three values are exact, without a residual."""
+    once_on_jax(backend)
     f = backend.asarray([0.9] * 4 + [0.6] * 3 + [0.3] * 3, wide(backend))
     o = backend.asarray([1, 1, 1, 0, 1, 0, 1, 0, 0, 1])
     parts = cal.brier_decomposition(f, o, num_bins=10, **POSITIVE)
@@ -156,6 +159,7 @@ def test_nothing_and_nan(backend: Variant) -> None:
 
 def test_bad_labels(backend: Variant) -> None:
     """A label out of range raises where looking is free, and makes the error nan elsewhere."""
+    once_on_jax(backend)
     logits, y = backend.asarray(np.eye(3), wide(backend)), backend.asarray([0, 3, 1])
     if backend.may_look:
         with pytest.raises(ValueError, match=r"^targets must be in \[0, 3\) or ignore_index -100"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import softtargets as st
 from softtargets.calibration import counters
 from tests import calibration_oracle as oracle
 from tests.backends import Variant, assert_same_bits, to_numpy
+from tests.use_of_calibration import once_on_jax
 
 Bins = st.calibration.CalibrationBins
 
@@ -127,6 +130,7 @@ def test_sums_are_exact(backend: Variant) -> None:
 
 def test_soft_targets(backend: Variant) -> None:
     """A soft target is a part of a hit, as labels drawn from it are on average."""
+    once_on_jax(backend)
     x = np.array([[2.0, 0.0, 1.0], [0.0, 0.0, 3.0], [1.0, 4.0, 0.0]])
     q = np.array([[0.5, 0.25, 0.25], [0.125, 0.125, 0.75], [0.25, 0.25, 0.5]])
     bins = Bins(from_logits=True, num_bins=1)
@@ -156,6 +160,7 @@ def test_equal_logits(backend: Variant) -> None:
 
 def test_state(backend: Variant) -> None:
     """The state can be kept, added up and taken over again."""
+    once_on_jax(backend)
     bins = Bins(from_logits=False, num_bins=2, scope="positive")
     assert bins.state_dict() == {}
     p, y = backend.asarray([0.25, 0.75, 1.0], "float32"), backend.asarray([0, 1, 0])
@@ -194,3 +199,24 @@ def test_halves_are_carried() -> None:
     carried = counters.carried(xp, parts)
     assert carried[:, 0].tolist() == [4, 8, 7]
     assert counters.as_floats(xp, carried)[0] == 4 + 8 / unit + 7 / unit**2
+
+
+def test_memory_of_an_update(tmp_path: Path) -> None:
+    """Of a file of logits no more than a few blocks are held at a time."""
+    rng = np.random.default_rng(11)
+    x = np.lib.format.open_memmap(
+        tmp_path / "logits.npy", mode="w+", dtype="float32", shape=(160_000, 100)
+    )
+    x[...] = rng.standard_normal((1, 100), dtype="float32")
+    y = rng.integers(0, 100, 160_000)
+    bins = Bins(from_logits=True)
+    st.set_num_threads(2)
+    tracemalloc.start()
+    try:
+        bins.update(x, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert int(bins.state_dict()["counts"].sum()) == 160_000
+    # Two blocks of 2 MiB, and some numbers per row of a chunk.
+    assert peak < x.nbytes / 4

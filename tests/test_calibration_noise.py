@@ -12,12 +12,14 @@ import softtargets as st
 from softtargets.calibration import curve, noise
 from tests import calibration_oracle as oracle
 from tests.backends import Variant, to_numpy
+from tests.use_of_calibration import once_on_jax
 
 cal = st.calibration
 
 
 def test_error_function(backend: Variant) -> None:
     """The power series is erf to rounding, and 1 where nothing else is left."""
+    once_on_jax(backend)
     x = np.array([-9.0, -5.99, -2.5, -1.0, -1e-3, 0.0, 0.3, 1.0, 3.0, 6.0, 50.0])
     dtype = backend.dtypes[-1]
     found = to_numpy(noise.erf(backend.xp, backend.asarray(x, dtype)))
@@ -28,6 +30,7 @@ def test_error_function(backend: Variant) -> None:
 
 def test_folded_mean(backend: Variant) -> None:
     """E|X| of a normal number, also where it does not vary."""
+    once_on_jax(backend)
     mean, sd = np.array([0.0, 1.0, -2.0, 0.5]), np.array([1.0, 2.0, 0.0, 1e-3])
     dtype = backend.dtypes[-1]
     found = to_numpy(

@@ -7,6 +7,7 @@ import pytest
 
 import softtargets as st
 from tests.backends import Variant
+from tests.use_of_calibration import once_on_jax
 
 cal = st.calibration
 RNG = np.random.default_rng(47)
@@ -16,6 +17,7 @@ X = 2.5 * (1.5 * np.eye(4)[Y] + RNG.standard_normal((600, 4)))
 
 def test_numbers_of_the_report(backend: Variant) -> None:
     """Each number is that of the function that is made for it."""
+    once_on_jax(backend)
     dtype = backend.dtypes[-1]
     x, y = backend.asarray(X, dtype), backend.asarray(Y)
     report = cal.calibration_report(x, y, num_bins=10)

@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 import softtargets as st
 from softtargets.calibration.lbfgs import minimise
 from tests.backends import Variant, assert_close, assert_follows, to_numpy
+from tests.use_of_calibration import once_on_jax
 
 cal = st.calibration
 
@@ -126,6 +127,7 @@ def test_a_search_over_a_line() -> None:
 
 def test_unsmooth_golden(backend: Variant) -> None:
     """For K = 10 and e = .1 the probabilities .91 and .5 were 1 and .5444 before."""
+    once_on_jax(backend)
     dtype = backend.dtypes[-1]
     p = np.array([[0.91] + [0.01] * 9, [0.5] + [0.5 / 9] * 9])
     found = cal.unsmooth(backend.asarray(p, dtype), 0.1)
@@ -136,6 +138,7 @@ def test_unsmooth_golden(backend: Variant) -> None:
 
 def test_unsmooth_undoes_smoothing(backend: Variant) -> None:
     """Smoothing and its inverse cancel, for every prior, spread, axis and dtype."""
+    once_on_jax(backend)
     rng = np.random.default_rng(11)
     for dtype in backend.dtypes if backend.quick else backend.dtypes[-1:]:
         eta = rng.dirichlet(np.ones(4), 6)
@@ -154,6 +157,7 @@ def test_unsmooth_undoes_smoothing(backend: Variant) -> None:
 
 def test_unsmooth_clips(backend: Variant) -> None:
     """What no smoothing makes is clipped at 0 and sums to 1; without clipping it is linear."""
+    once_on_jax(backend)
     dtype = backend.dtypes[-1]
     p = backend.asarray([[0.9, 0.08, 0.02], [0.4, 0.3, 0.3]], dtype)
     linear = [[(v - 0.2 / 3) / 0.8 for v in row] for row in ([0.9, 0.08, 0.02], [0.4, 0.3, 0.3])]

@@ -13,6 +13,7 @@ from hypothesis import strategies as some
 
 import softtargets as st
 from tests.backends import Variant, assert_close, assert_follows, to_numpy
+from tests.use_of_calibration import once_on_jax
 
 cal = st.calibration
 X = np.array([[4.0, 1, 0], [2, 3, -1], [0.5, 0, 3], [3, 2.5, 0], [1, 2, 0]])
@@ -50,6 +51,7 @@ def test_five_rows(backend: Variant) -> None:
 
 def test_kinds_of_targets(backend: Variant) -> None:
     """Labels, distributions and Targets, at any axis, with rows that do not count."""
+    once_on_jax(backend)
     dtype = backend.dtypes[-1]
     rng = np.random.default_rng(3)
     q = np.moveaxis(rng.dirichlet(np.ones(3), (4, 5)), -1, 1)
@@ -158,6 +160,7 @@ def test_newton_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_apply_temperature(backend: Variant) -> None:
     """Logits are divided, in their dtype; by a number, a 0-d array or what was fitted."""
+    once_on_jax(backend)
     for dtype in backend.dtypes:
         x = backend.asarray(X, dtype)
         fit = cal.TemperatureFit(2.0, False, 1.0, 0.5, 4)
@@ -179,6 +182,7 @@ def test_temperature_of_saturated_predictions() -> None:
 
 def test_recorded_logits(backend: Variant) -> None:
     """Logits of which autograd keeps a record are fitted without it."""
+    once_on_jax(backend)
     x: Any = backend.asarray(X, "float32")
     if backend.row == "torch":
         x.requires_grad_()

@@ -6,7 +6,7 @@ from typing import Any
 from softtargets._array.axes import check_axis, row_shape
 from softtargets._array.checks import check_option
 from softtargets._array.kinds import namespace
-from softtargets._array.sums import row_sums
+from softtargets._array.sums import row_sums, weighted_sums
 from softtargets.calibration.inputs import Examples, Options, chunks, seen_from_host
 from softtargets.execution.summaries import Summarize, Summary, row_columns
 from softtargets.losses.reductions import REDUCTIONS, make_reducer
@@ -64,7 +64,7 @@ def square_of_pass(some: Examples) -> Summarize:
 
 def _total(some: Examples, rows: Rows, off: Array) -> Array:
     xp = some.xp
-    value = row_sums(xp, off * off)
+    value = weighted_sums(xp, off, off)
     if some.labels is not None:
         return value
     q = rows.add_to(xp, xp.zeros_like(off))
