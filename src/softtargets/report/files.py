@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class Files:
     dtype: str
     axis: int
     ignore_index: int
+    #: "C", or "F" where the first axis is that of neighbours in the file.
+    order: Literal["C", "F"] = "C"
 
     @property
     def classes(self) -> int:
@@ -58,10 +60,9 @@ class Files:
 
     def blocks(self) -> list[tuple[slice, ...]]:
         """Return where in the scores each block of rows lies."""
-        fortran = open_array(self.scores).flags.f_contiguous
         places = [place for place in range(len(self.shape)) if place != self.axis]
         whole = tuple(slice(0, size) for size in self.shape)
-        return list(cut(self.shape, places[::-1] if fortran else places, whole))
+        return list(cut(self.shape, places[::-1] if self.order == "F" else places, whole))
 
     def read(self, block: tuple[slice, ...]) -> tuple[Numbers, Numbers]:
         """Return the scores and the labels of a block.
@@ -119,7 +120,8 @@ def open_files(scores: Path, labels: Path, axis: int, ignore_index: int) -> File
             f"{labels} must have the shape {wanted} of {scores} without its class axis, "
             f"it has {y.shape} [{scores}: {x.shape}, axis: {axis}]"
         )
-    return Files(scores, labels, x.shape, x.dtype.name, axis, ignore_index)
+    order: Literal["C", "F"] = "C" if x.flags.c_contiguous else "F"
+    return Files(scores, labels, x.shape, x.dtype.name, axis, ignore_index, order)
 
 
 def cut(

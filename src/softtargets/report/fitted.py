@@ -31,9 +31,17 @@ class Fitted(NamedTuple):
 
 
 def fit(
-    x: Numbers, labels: Numbers, ignore_index: int, num_bins: int, level: float
+    x: Numbers,
+    labels: Numbers,
+    ignore_index: int,
+    metrics: CalibrationReport | None,
+    num_bins: int,
+    level: float,
 ) -> Fitted | str:
-    """Return what was found for logits, or why there is no temperature."""
+    """Return what was found for logits, or why there is no temperature.
+
+    ``metrics`` are those of the same rows if they are known already.
+    """
     try:
         whole = st.calibration.fit_temperature(x, labels, ignore_index=ignore_index)
     except ValueError as error:
@@ -56,7 +64,8 @@ def fit(
         for start in range(0, len(some), step):
             part = some[start : start + step].astype(np.promote_types(x.dtype, np.float32))
             of_part = of_some[start : start + step]
-            before.update(part, of_part, ignore_index=ignore_index)
+            if metrics is None:
+                before.update(part, of_part, ignore_index=ignore_index)
             after.update(part / other.temperature, of_part, ignore_index=ignore_index)
     low, high = interval(x, labels, whole.temperature, ignore_index, level)
     return Fitted(
@@ -65,7 +74,7 @@ def fit(
         high,
         whole.bounded,
         crossed,
-        before.report(level=level),
+        metrics or before.report(level=level),
         after.report(level=level),
     )
 

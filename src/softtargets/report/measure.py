@@ -40,7 +40,7 @@ class Findings(NamedTuple):
 def measure(files: Files, *, from_probs: bool, num_bins: int, progress: Progress) -> Findings:
     """Read the files and return what they show."""
     summary = CalibrationSummary(from_logits=not from_probs, num_bins=num_bins)
-    sample = Sample(files.rows, files.classes)
+    sample = Sample(files.rows, files.classes, files.order)
     blocks = files.blocks()
     with progress(f"reading {files.scores.name}", len(blocks) + 1) as advance:
         for block in blocks:
@@ -55,7 +55,8 @@ def measure(files: Files, *, from_probs: bool, num_bins: int, progress: Progress
         x, y = sample.arrays()
         if from_probs:
             x = logarithms(x)
-        fitted = fit(x, y, files.ignore_index, num_bins, LEVEL)
+        same = metrics if len(y) == files.rows else None
+        fitted = fit(x, y, files.ignore_index, same, num_bins, LEVEL)
         missing = None
         if not isinstance(fitted, str) and fitted.low > 1 and not fitted.bounded:
             missing = choose_label_smoothing(x, y, ignore_index=files.ignore_index)
@@ -71,14 +72,20 @@ def count(
     block: tuple[slice, ...],
 ) -> None:
     """Count a block, or say which of its rows makes no sense."""
+    kept = labels != files.ignore_index
+    where = None if summary.bins.from_logits else kept  # or padding would have to sum to 1
     try:
-        summary.update(scores, labels, ignore_index=files.ignore_index, axis=files.axis)
+        summary.update(
+            scores, labels, where=where, ignore_index=files.ignore_index, axis=files.axis
+        )
     except ValueError as error:
-        raise ReportError(f"{files.scores}: {error}") from error
+        first = files.name_of([0] * labels.ndim, block)
+        rule = str(error).partition(" at position")[0]
+        raise ReportError(f"{files.scores}: {rule} [in the rows from {first} on]") from error
     tally = summary.bins.tally
     if tally is not None and tally.bad:
         top = np.max(scores, axis=files.axis)
-        place = np.argwhere(~np.isfinite(top) & (labels != files.ignore_index))[0]
+        place = np.argwhere(~np.isfinite(top) & kept)[0]
         row = files.name_of([int(i) for i in place], block)
         raise ReportError(f"{files.scores} has nan or infinite logits in {row}")
 
@@ -86,5 +93,5 @@ def count(
 def logarithms(probabilities: Numbers) -> Numbers:
     """Return logits of which these are the softmax."""
     wide = np.promote_types(probabilities.dtype, np.float32)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return np.log(probabilities, dtype=wide)

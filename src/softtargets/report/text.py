@@ -34,8 +34,8 @@ def changed(found: Findings) -> list[str]:
     if isinstance(found.fitted, str):
         return []
     rows = compared(found)
-    lines = [f"{name:<22}{before:>9}  {after:>9}" for name, before, after in rows]
-    return ["", f"{'':<22}{'before':>9}  {'after':>9}  the temperature", *lines]
+    lines = [f"{name:<23}{before:>9}  {after:>9}" for name, before, after in rows]
+    return ["", f"{'':<23}{'before':>9}  {'after':>9}  the temperature", *lines]
 
 
 def compared(found: Findings) -> list[tuple[str, str, str]]:
@@ -48,7 +48,7 @@ def compared(found: Findings) -> list[tuple[str, str, str]]:
         "noise_floor": "  if calibrated",
         "smooth_error": "smECE",
         "brier_score": "Brier score",
-        "negative_log_likelihood": "log-likelihood",
+        "negative_log_likelihood": "negative log-likelihood",
     }
     return [
         (name, *(f"{getattr(report, field):.4f}" for report in reports))  # type: ignore[misc]
