@@ -97,6 +97,6 @@ def missing(found: Findings) -> list[str]:
     if choice is None:
         return []
     return [
-        f"Mixed with the uniform distribution, its predictions are best at a smoothing of "
-        f"{choice.label_smoothing:.3g} ({choice.low:.3g} to {choice.high:.3g})."
+        f"Its predictions are best with {choice.label_smoothing:.3g} ({choice.low:.3g} to "
+        f"{choice.high:.3g}) of their probability spread evenly, as label smoothing does."
     ]
