@@ -1,6 +1,7 @@
 """The report on files: its numbers are those of the library, whatever the files and the blocks."""
 
 import functools
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ def test_blocks_give_what_the_whole_gives(
     """Neither the size of blocks, nor the order of the file, nor the class axis matter."""
     x, y = predictions(1.5, rows=600)
     y[::50] = -100
+    y[200:230] = -100  # whole blocks of rows that do not count
     options = f"--json --axis {axis}"
     cube, labels = x.reshape(20, 30, 4), y.reshape(20, 30)
     stored = np.asarray(np.moveaxis(cube, -1, axis), order=order)
@@ -93,7 +95,7 @@ def test_blocks_give_what_the_whole_gives(
                 assert split[part][name] == pytest.approx(value, rel=1e-12), name
     for name, value in whole["temperature"].items():
         assert split["temperature"][name] == pytest.approx(value, rel=1e-9), name
-    assert split["ignored_rows"] == 12
+    assert split["ignored_rows"] == 41
 
 
 @pytest.mark.parametrize(
@@ -215,3 +217,22 @@ def test_a_sample_is_said(report: Callable[..., str], monkeypatch: pytest.Monkey
     fit = found["temperature"]
     assert fit["low"] < exact < fit["high"]
     assert fit["temperature"] != exact
+
+
+def test_memory(report: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in memory is a block and the sample, however large the file is."""
+    monkeypatch.setattr(files, "ENTRIES", 2**14)
+    monkeypatch.setattr(sample, "ENTRIES", 2**14)
+    x, y = predictions(1.0, rows=2**10, classes=64)
+    report(np.tile(x, (2, 1)), np.tile(y, 2))  # what is allocated once
+    peaks = []
+    for times in (4, 32):  # 2 and 16 MB
+        tracemalloc.start()
+        more = np.tile(x, (times, 1)), np.tile(y, times)
+        held = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        report(*more)
+        peaks.append(tracemalloc.get_traced_memory()[1] - held)
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 2**19
+    assert peaks[1] < 2**22

@@ -40,8 +40,6 @@ def smoothing(found: Findings) -> str:
             f"No finite temperature is best: these predictions are as if {what}. "
             "Whether the model is over- or under-smoothed cannot be said."
         )
-    if math.isnan(fitted.low):
-        return f"The best temperature is {fitted.temperature:.3f}, with an error that is not known."
     best = (
         f"the best temperature is {fitted.temperature:.3f} "
         f"({LEVEL:.0%}: {fitted.low:.3f} to {fitted.high:.3f})"
@@ -52,6 +50,7 @@ def smoothing(found: Findings) -> str:
         "over-smoothed": f"The model looks over-smoothed, that is not sure enough: {best}, below "
         "1. Divide logits by it, or train with less label smoothing.",
         "neither": f"The model looks neither over- nor under-smoothed: {best}, which holds 1.",
+        "unknown": f"Whether the model is over- or under-smoothed is not known: {best}.",
     }[side(fitted)]
 
 
