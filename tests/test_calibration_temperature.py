@@ -125,6 +125,16 @@ def test_far_away() -> None:
         assert fit.passes < 40
 
 
+def test_steps_that_shrink_are_followed() -> None:
+    """An optimum that is approached from one side is reached without a look at the bounds."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 300, 200)
+    x = 2 * (2.5 * np.eye(300)[y] + rng.standard_normal((200, 300)))
+    fit = cal.fit_temperature(x, y)
+    assert not fit.bounded
+    assert fit.passes <= 6
+
+
 @settings(max_examples=40)
 @given(seed=some.integers(0, 10**6), rows=some.integers(3, 60), noise=some.floats(0.2, 5.0))
 def test_no_other_temperature_is_better(seed: int, rows: int, noise: float) -> None:

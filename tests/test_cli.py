@@ -30,8 +30,8 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a command there is the help, which has every command."""
     status, text, _ = run(capsys)
     assert (status, text) == run(capsys, "--help")[:2]
-    assert all(f"\n    {command} " in text for command in ("demo", "backends", "convert"))
-    for command in ("demo", "backends", "convert"):
+    assert all(f"\n    {command} " in text for command in ("demo", "report", "backends", "convert"))
+    for command in ("demo", "report", "backends", "convert"):
         status, text, _ = run(capsys, command, "--help")
         assert status == 0
         assert text.startswith(f"usage: softtargets {command} ")
@@ -47,6 +47,9 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("demo --epsilons x", "argument --epsilons: must be a number in [0, 1], got x"),
         ("demo --seeds 0", "argument --seeds: must be an int of at least 1, got 0"),
         ("demo --steps 1e3", "argument --steps: must be an int of at least 1, got 1e3"),
+        ("report x.npy", "the following arguments are required: labels"),
+        ("report x.npy y.npy --bins 0", "argument --bins: must be an int of at least 1, got 0"),
+        ("report x.npy y.npy --axis x", "argument --axis: invalid int value: 'x'"),
         ("convert 0.1", "the following arguments are required: --num-classes"),
         ("convert 1.5 --num-classes 3", "label_smoothing must be in [0, 1], got 1.5"),
         ("convert 0.1 --num-classes 1", "num_classes must be at least 2, got 1"),

@@ -26,6 +26,7 @@ LAYERS = (
     ("torch", "jax", "xgboost", "lightgbm", "keras", "transformers", "distributed"),
     ("plots",),
     ("demo",),
+    ("report",),
     ("cli",),
     ("__main__",),
 )

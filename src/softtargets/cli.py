@@ -13,6 +13,7 @@ import numpy as np
 
 import softtargets as st
 from softtargets._array import backends
+from softtargets.constants import IGNORE_INDEX
 
 INTERRUPTED = 130
 CONVENTIONS = ("all", "others", "classy")
@@ -48,6 +49,7 @@ def make_parser() -> Parser:
     parser.set_defaults(run=run_help, help=parser.format_help)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     add_demo(commands)
+    add_report(commands)
     add_backends(commands)
     add_convert(commands)
     return parser
@@ -112,6 +114,64 @@ def run_demo(options: argparse.Namespace) -> int:
         return command.run(plan, options.backend, options.out)
     except DemoError as error:
         return refuse("demo", error)
+
+
+def add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the command ``report``."""
+    report = commands.add_parser(
+        "report",
+        help="report on the calibration of logits in a file",
+        description=(
+            "Report on the calibration of predictions in .npy files: errors beside what chance "
+            "shows, the best temperature, and whether the model looks over- or under-smoothed. "
+            "Files of any size are read a block at a time; nothing in them is unpickled."
+        ),
+    )
+    report.add_argument("logits", type=Path, help="a .npy file of floats, classes along --axis")
+    report.add_argument("labels", type=Path, help="a .npy file of integers, one for each row")
+    report.add_argument("--axis", type=int, default=-1, metavar="A", help="class axis (default -1)")
+    report.add_argument(
+        "--from-probs", action="store_true", help="the first file holds probabilities, not logits"
+    )
+    report.add_argument(
+        "--bins", type=count, default=15, metavar="N", help="bins of the ECE (default: 15)"
+    )
+    report.add_argument(
+        "--ignore-index",
+        type=int,
+        default=IGNORE_INDEX,
+        metavar="I",
+        help=f"label of rows that do not count (default: {IGNORE_INDEX})",
+    )
+    report.add_argument("--json", action="store_true", help="print JSON instead of text")
+    report.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write a page with pictures, too; needs the extra softtargets[plots]",
+    )
+    report.set_defaults(run=run_report)
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """Report on files."""
+    from softtargets.report import command
+    from softtargets.report.problems import ReportError
+
+    wanted = command.Wanted(
+        options.logits,
+        options.labels,
+        options.axis,
+        options.from_probs,
+        options.bins,
+        options.ignore_index,
+        options.json,
+        options.html,
+    )
+    try:
+        return command.run(wanted)
+    except ReportError as error:
+        return refuse("report", error)
 
 
 def add_backends(commands: "argparse._SubParsersAction[Parser]") -> None:

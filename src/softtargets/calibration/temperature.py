@@ -20,7 +20,8 @@ from softtargets.typing import Amount, Array
 
 #: Steps of Newton's method or bisection; a dozen are many.
 STEPS = 100
-#: Steps in one direction before the bound there is looked at: without an optimum they never end.
+#: Steps in one direction before the bound there is looked at, if they do not shrink: without an
+#: optimum they never end.
 PATIENCE = 4
 
 
@@ -171,6 +172,7 @@ class _Search:
         self.ends = [low, high]
         self.looked_at = [False, False]
         self.steps = [0, 0]
+        self.length = math.inf
 
     def next(self, t: float, here: Slope) -> float | None:
         """Return where to look after ``t``; None if the optimum lies beyond it, a bound."""
@@ -180,10 +182,12 @@ class _Search:
             return None
         self.ends[side], self.looked_at[side] = t, True
         self.steps[side] += 1
-        if self.steps[side] == PATIENCE and not self.looked_at[beyond]:
+        step = t - here.first / here.second if here.second > 0 else self.ends[beyond]
+        before, self.length = self.length, abs(step - t)
+        endless = self.steps[side] >= PATIENCE and self.length > before / 2
+        if endless and not self.looked_at[beyond]:
             return self.ends[beyond]
         low, high = self.ends
-        step = t - here.first / here.second if here.second > 0 else self.ends[beyond]
         if low < step < high or step == t:
             return step
         return math.sqrt(low * high) if self.looked_at[beyond] else self.ends[beyond]
