@@ -1,0 +1,84 @@
+"""Run studies and write their pages: ``python -m studies``."""
+
+import argparse
+import importlib.metadata
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import softtargets
+from softtargets.demo.progress import progress
+from studies.report import write_about, write_all
+from studies.running import STUDIES, run
+from studies.study import Settings
+
+GENERATED = Path(__file__).parent.parent / "docs" / "_generated" / "studies"
+#: The networks are small: more threads for each would only wait for each other.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "SOFTTARGETS_NUM_THREADS")
+PACKAGES = ("numpy", "torch", "scikit-learn")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m studies", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="STUDY", help=f"of {', '.join(STUDIES)}")
+    parser.add_argument("--seeds", type=int, default=Settings.seeds)
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the steps, to see that it runs"
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--output", type=Path, default=GENERATED, metavar="DIR")
+    parser.add_argument("--report", action="store_true", help="only from the files that are there")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    parser = make_parser()
+    given = parser.parse_args(arguments)
+    names = given.names or list(STUDIES)
+    if unknown := sorted(set(names) - set(STUDIES)):
+        parser.error(f"no study is called {', '.join(unknown)}; there are {', '.join(STUDIES)}")
+    if not given.report:
+        given.output.mkdir(parents=True, exist_ok=True)
+        run_and_write(names, Settings(given.seeds, given.share), given.workers, given.output)
+    write_all(given.output)
+    return 0
+
+
+def run_and_write(names: Sequence[str], settings: Settings, workers: int, folder: Path) -> None:
+    """Run studies and write their numbers."""
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    begin = time.perf_counter()
+    with progress(f"{len(names)} studies", total(names, settings)) as advance:
+        found = run(names, settings, workers, advance)
+    minutes = (time.perf_counter() - begin) / 60
+    for name, results in found.items():
+        results.write(folder / f"{name}.csv")
+    if len(names) == len(STUDIES):
+        write_about(folder, about(settings, workers, minutes))
+
+
+def total(names: Sequence[str], settings: Settings) -> int:
+    """Return the number of tasks."""
+    from studies.running import GROUPS
+
+    used = [group for group in GROUPS if any(study.name in names for study in group)]
+    return len(used) * settings.seeds
+
+
+def about(settings: Settings, workers: int, minutes: float) -> dict[str, str]:
+    """Return how the numbers were made."""
+    found = {"seeds": str(settings.seeds), "softtargets": softtargets.__version__}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found | {"processes": str(workers), "minutes": f"{minutes:.1f}"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Are the clusters of classes tighter? By some measures, and not by others."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import softtargets as st
+from softtargets.demo import data, network
+from softtargets.plots.style import new_figure, series, tidy
+from softtargets.typing import Array
+from studies.converged import EPSILONS, LOOKS, converged
+from studies.findings import Finding, differs, markdown
+from studies.measures import keyed, smoothed
+from studies.results import Measured, Results
+from studies.study import Settings, Study
+
+BASE, CHANGED = 0.0, 0.1
+#: Title, digits, and which way is tighter, or more regular.
+MEASURES = {
+    "nc1": ("NC1", 3, -1),
+    "projection": ("projection, within / between", 3, -1),
+    "sides": ("projection, unequal sides", 3, -1),
+    "scatter": ("tr Sw / tr Sb", 3, -1),
+    "cosine": ("cosine distance within", 3, -1),
+    "r2": ("class separation R2", 3, 1),
+    "erasure": ("erasure index", 4, -1),
+}
+
+
+def measure(seed: int, settings: Settings) -> Measured:
+    """Return the geometry of each network at three moments, in training and in the test."""
+    done = converged(seed, settings)
+    found = {}
+    for look in LOOKS:
+        weights = done.weights[done.moments.index(settings.steps(look))]
+        for where, part in (("train", done.parts.train), ("test", done.parts.test)):
+            *_, features, logits = network.forward(weights, part.images)
+            matrix, _ = network.layers(weights)[-1]
+            for index, e in enumerate(EPSILONS):
+                of = [np.asarray(each[index], dtype=np.float64) for each in (features, logits)]
+                numbers = geometry(*of, np.swapaxes(matrix[index], 0, 1), part.labels)
+                found |= keyed(smoothed(e), numbers.items(), f"{where} {look} ")
+    return found
+
+
+def geometry(features: Array, logits: Array, weight: Array, labels: Array) -> dict[str, float]:
+    """Return every measure of one network."""
+    collapse = st.analysis.neural_collapse(features, labels, data.NUM_CLASSES)
+    tight = st.analysis.projection_tightness(features, labels, weight.astype(np.float64))
+    apart = st.analysis.class_separation(features, labels, data.NUM_CLASSES)
+    return {
+        "nc1": float(collapse.nc1),
+        "projection": float(tight.ratio),
+        "sides": float(tight.side_variation),
+        "scatter": float(collapse.scatter),
+        "cosine": float(apart.within),
+        "r2": float(apart.r2),
+        "erasure": float(st.analysis.erasure_index(logits, labels).means),
+    }
+
+
+def tables(results: Results) -> Sequence[str]:
+    """Return a table for the training set and one for the test set."""
+    lines: list[str] = []
+    for where, title in (("train", "Training set"), ("test", "Test set")):
+        header = ["measure", *(f"e = {e:g}, {n} steps" for n in LOOKS for e in (BASE, CHANGED))]
+        rows = [
+            [
+                title_of,
+                *(
+                    results.cell(smoothed(e), f"{where} {look} {name}", digits)
+                    for look in LOOKS
+                    for e in (BASE, CHANGED)
+                ),
+            ]
+            for name, (title_of, digits, _) in MEASURES.items()
+        ]
+        lines += [f"{title}:", "", *markdown(header, rows), ""]
+    return lines
+
+
+def findings(results: Results) -> Sequence[Finding]:
+    """Judge each measure at the end of training, and those that may disagree at its beginning."""
+    first, *_, last = LOOKS
+    asked = [("train", last, name) for name in MEASURES]
+    asked += [("test", last, name) for name in ("nc1", "projection", "sides", "erasure")]
+    asked += [("train", first, name) for name in ("nc1", "scatter", "cosine", "r2")]
+    found = []
+    for where, look, name in asked:
+        title, digits, sign = MEASURES[name]
+        word = "falls" if sign < 0 else "rises"
+        place = {"train": "training", "test": "test"}[where]
+        difference = results.difference(f"{where} {look} {name}", smoothed(CHANGED), smoothed(BASE))
+        claim = f"{title} {word}, {place} set, {look} steps"
+        found.append(differs(claim, difference, sign, digits))
+    return found
+
+
+def draw(results: Results) -> Any:
+    """Show each measure relative to that without smoothing."""
+    figure = new_figure(8.4, 3.6)
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, where in zip(panels, ("train", "test"), strict=True):
+        for row, name in enumerate(("nc1", "projection", "scatter", "cosine")):
+            points = [f"{where} {look} {name}" for look in LOOKS]
+            ratio = np.stack(
+                [results.values(smoothed(CHANGED), p) / results.values(smoothed(BASE), p)
+                 for p in points]
+            )  # fmt: skip
+            error = np.std(ratio, axis=1, ddof=1) / results.seeds**0.5
+            look = {**series(row), "capsize": 3, "label": MEASURES[name][0]}
+            axes.errorbar(LOOKS, np.mean(ratio, axis=1), error, **look)
+        axes.axhline(1, color="0.4", linestyle=":", linewidth=1)
+        axes.set(xscale="log", yscale="log", xlabel="training step", xticks=LOOKS)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.set_title({"train": "Training set", "test": "Test set"}[where], fontsize=10)
+        tidy(axes)
+    panels[0].set_ylabel(f"e = {CHANGED:g} relative to e = {BASE:g}")
+    panels[0].legend(frameon=False, fontsize=9)
+    return figure
+
+
+STUDY = Study(
+    "clusters",
+    measure,
+    tables,
+    findings,
+    draw,
+    "Measures of tightness with smoothing, relative to those without, over training: some fall "
+    "below 1, others stay above it at first.",
+)
