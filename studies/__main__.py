@@ -11,7 +11,7 @@ from pathlib import Path
 import softtargets
 from softtargets.demo.progress import progress
 from studies.report import write_about, write_all
-from studies.running import STUDIES, run
+from studies.running import GROUPS, STUDIES, run
 from studies.study import Settings
 
 GENERATED = Path(__file__).parent.parent / "docs" / "_generated" / "studies"
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = given.names or list(STUDIES)
     if unknown := sorted(set(names) - set(STUDIES)):
         parser.error(f"no study is called {', '.join(unknown)}; there are {', '.join(STUDIES)}")
+    if given.seeds < 2:
+        parser.error(f"seeds must be at least 2, for a standard error, got {given.seeds}")
     if not given.report:
         given.output.mkdir(parents=True, exist_ok=True)
         run_and_write(names, Settings(given.seeds, given.share), given.workers, given.output)
@@ -63,8 +65,6 @@ def run_and_write(names: Sequence[str], settings: Settings, workers: int, folder
 
 def total(names: Sequence[str], settings: Settings) -> int:
     """Return the number of tasks."""
-    from studies.running import GROUPS
-
     used = [group for group in GROUPS if any(study.name in names for study in group)]
     return len(used) * settings.seeds
 

@@ -1,5 +1,6 @@
 """How large may the smoothing be? Both conventions, two optimisers, two budgets."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,10 @@ def measure(seed: int, settings: Settings) -> Measured:
     run([f"SGD, {smoothed(e)}" for e in EPSILONS], spread_over_all(EPSILONS), STEPS, momentum)
     run([f"longer, {smoothed(e)}" for e in PATIENT], spread_over_all(PATIENT), MORE_STEPS)
     others = side_by_side([cross_entropy(labels, e, "others") for e in OTHERS])
-    run([f"others, {smoothed(e)}" for e in OTHERS], others, STEPS)
+    with warnings.catch_warnings():
+        # The library warns of what is to be seen here.
+        warnings.filterwarnings("ignore", "label_smoothing .* leaves the label no more mass")
+        run([f"others, {smoothed(e)}" for e in OTHERS], others, STEPS)
     return found | at_start(labels)
 
 
