@@ -15,8 +15,8 @@ from studies.running import GROUPS, STUDIES, run
 from studies.study import Settings
 
 GENERATED = Path(__file__).parent.parent / "docs" / "_generated" / "studies"
-#: The networks are small: more threads for each would only wait for each other.
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "SOFTTARGETS_NUM_THREADS")
+#: Processes that import PyTorch later get one thread each, too.
+ONE_THREAD = ("OMP_NUM_THREADS", "SOFTTARGETS_NUM_THREADS")
 PACKAGES = ("numpy", "torch", "scikit-learn")
 
 

@@ -4,6 +4,8 @@ import multiprocessing
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
+from threadpoolctl import threadpool_limits
+
 from studies import (
     accuracy,
     clusters,
@@ -32,7 +34,9 @@ STUDIES = {study.name: study for group in GROUPS for study in group}
 
 def run_seed(names: Sequence[str], seed: int, settings: Settings) -> dict[str, Measured]:
     """Return the numbers of some studies of one seed."""
-    return {name: STUDIES[name].measure(seed, settings) for name in names}
+    # More threads only get in each other's way in matrices as small as these.
+    with threadpool_limits(limits=1):
+        return {name: STUDIES[name].measure(seed, settings) for name in names}
 
 
 def run(
