@@ -10,7 +10,7 @@ from pathlib import Path
 
 import softtargets
 from softtargets.demo.progress import progress
-from studies.report import write_about, write_all
+from studies.report import RUN, write_about, write_all
 from studies.running import GROUPS, STUDIES, run
 from studies.study import Settings
 
@@ -59,7 +59,7 @@ def run_and_write(names: Sequence[str], settings: Settings, workers: int, folder
     minutes = (time.perf_counter() - begin) / 60
     for name, results in found.items():
         results.write(folder / f"{name}.csv")
-    if len(names) == len(STUDIES):
+    if len(names) == len(STUDIES) or not (folder / RUN).exists():
         write_about(folder, about(settings, workers, minutes))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullLocator
 
 import softtargets as st
 from softtargets.demo import data, network
@@ -115,7 +116,9 @@ def draw(results: Results) -> Any:
         axes.set(xscale="log", yscale="log", xlabel="training step", xticks=LOOKS)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.set_title({"train": "Training set", "test": "Test set"}[where], fontsize=10)
         tidy(axes)
     panels[0].set_ylabel(f"e = {CHANGED:g} relative to e = {BASE:g}")
