@@ -1,12 +1,14 @@
 """Are the clusters of classes tighter? By some measures, and not by others."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.ticker import LogLocator, NullLocator
 
 import softtargets as st
+from softtargets import plots
 from softtargets.demo import data, network
 from softtargets.plots.style import new_figure, series, tidy
 from softtargets.typing import Array
@@ -17,6 +19,9 @@ from studies.results import Measured, Results
 from studies.study import Settings, Study
 
 BASE, CHANGED = 0.0, 0.1
+PLACES = {"train": "Training set", "test": "Test set"}
+#: The classes of the picture, and how many images of each it shows.
+CLASSES, IMAGES = (3, 5, 8), 20
 #: Title, digits, and which way is tighter, or more regular.
 MEASURES = {
     "nc1": ("NC1", 3, -1),
@@ -42,7 +47,25 @@ def measure(seed: int, settings: Settings) -> Measured:
                 of = [np.asarray(each[index], dtype=np.float64) for each in (features, logits)]
                 numbers = geometry(*of, np.swapaxes(matrix[index], 0, 1), part.labels)
                 found |= keyed(smoothed(e), numbers.items(), f"{where} {look} ")
+                if look == LOOKS[-1] and e in (BASE, CHANGED):
+                    shown = (of[0], np.swapaxes(matrix[index], 0, 1), part.labels)
+                    found |= keyed(f"picture, {smoothed(e)}", points(*shown), f"{where} ")
     return found
+
+
+def points(features: Array, weight: Array, labels: Array) -> Iterator[tuple[str, float]]:
+    """Yield the coordinates of a few images of three classes, and of the weights."""
+    found = st.analysis.penultimate_projection(features, weight.astype(np.float64), CLASSES)
+    for digit, corner in zip(CLASSES, found.corners, strict=True):
+        images = found.points[labels == digit][:IMAGES]
+        for name, (x, y) in zip(names_of(digit), (corner, *images), strict=True):
+            yield f"{name} x", float(x)
+            yield f"{name} y", float(y)
+
+
+def names_of(digit: int) -> list[str]:
+    """Return what is shown of a class: its weights, and some images."""
+    return [f"weights of {digit}", *(f"{digit} number {n}" for n in range(IMAGES))]
 
 
 def geometry(features: Array, logits: Array, weight: Array, labels: Array) -> dict[str, float]:
@@ -64,7 +87,7 @@ def geometry(features: Array, logits: Array, weight: Array, labels: Array) -> di
 def tables(results: Results) -> Sequence[str]:
     """Return a table for the training set and one for the test set."""
     lines: list[str] = []
-    for where, title in (("train", "Training set"), ("test", "Test set")):
+    for where, title in PLACES.items():
         header = ["measure", *(f"e = {e:g}, {n} steps" for n in LOOKS for e in (BASE, CHANGED))]
         rows = [
             [
@@ -99,10 +122,41 @@ def findings(results: Results) -> Sequence[Finding]:
 
 
 def draw(results: Results) -> Any:
-    """Show each measure relative to that without smoothing."""
-    figure = new_figure(8.4, 3.6)
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, where in zip(panels, ("train", "test"), strict=True):
+    """Show projections of the first seed, and each measure relative to that without smoothing."""
+    figure = new_figure(10.4, 6.4)
+    grid = figure.add_gridspec(2, 4)
+    for column, (where, e) in enumerate(itertools.product(PLACES, (BASE, CHANGED))):
+        axes = figure.add_subplot(grid[0, column])
+        draw_points(axes, results, where, e)
+        axes.set_title(f"{PLACES[where]}, {smoothed(e)}", fontsize=10)
+    left = figure.add_subplot(grid[1, :2])
+    draw_measures(left, figure.add_subplot(grid[1, 2:], sharey=left), results)
+    return figure
+
+
+def draw_points(axes: Any, results: Results, where: str, label_smoothing: float) -> None:
+    """Show three classes of the first seed in the plane of their weights."""
+    condition = f"picture, {smoothed(label_smoothing)}"
+    rows = np.array(
+        [
+            [
+                [results.values(condition, f"{where} {name} {axis}")[0] for axis in "xy"]
+                for name in names_of(digit)
+            ]
+            for digit in CLASSES
+        ]
+    )
+    labels = np.repeat(CLASSES, IMAGES)
+    plots.projection(rows[:, 1:].reshape(-1, 2), labels, corners=rows[:, 0], axes=axes)
+    axes.set(xlabel="", ylabel="")
+    if (where, label_smoothing) != ("train", BASE):
+        axes.get_legend().remove()
+
+
+def draw_measures(left: Any, right: Any, results: Results) -> None:
+    """Show each measure relative to that without smoothing, on both sets of images."""
+    panels = (left, right)
+    for axes, where in zip(panels, PLACES, strict=True):
         for row, name in enumerate(("nc1", "projection", "scatter", "cosine")):
             points = [f"{where} {look} {name}" for look in LOOKS]
             ratio = np.stack(
@@ -119,11 +173,10 @@ def draw(results: Results) -> Any:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.set_title({"train": "Training set", "test": "Test set"}[where], fontsize=10)
+        axes.set_title(f"{PLACES[where]}, {results.seeds} seeds", fontsize=10)
         tidy(axes)
     panels[0].set_ylabel(f"e = {CHANGED:g} relative to e = {BASE:g}")
     panels[0].legend(frameon=False, fontsize=9)
-    return figure
 
 
 STUDY = Study(
@@ -132,6 +185,7 @@ STUDY = Study(
     tables,
     findings,
     draw,
-    "Measures of tightness with smoothing, relative to those without, over training: some fall "
+    "Three classes in the plane of their weights, with and without smoothing; and measures of "
+    "tightness with smoothing, relative to those without, over training: some fall "
     "below 1, others stay above it at first.",
 )
