@@ -9,7 +9,7 @@ import softtargets as st
 from softtargets import plots
 from softtargets.demo import data
 from softtargets.plots.style import new_figure
-from studies.findings import Finding, differs, markdown
+from studies.findings import Finding, markdown, points_differ
 from studies.measures import accuracy, digits, logits_of, smoothed
 from studies.results import Measured, Results
 from studies.study import Settings, Study
@@ -91,12 +91,11 @@ def findings(results: Results) -> Sequence[Finding]:
     found = []
 
     def compare(claim: str, measure: str, condition: str, base: str, sign: int) -> None:
-        difference = results.difference(measure, condition, base)
-        found.append(differs(claim, difference, sign, 1, 100, "points"))
+        found.append(points_differ(claim, results.difference(measure, condition, base), sign))
 
     def raises(noise: float, e: float, base: float = 0.0) -> None:
         claim = f"{MORE} images, {100 * noise:g} % noise: e = {e:g} is more accurate than {base:g}"
-        compare(claim, "accuracy", *(wide(noise, smoothed(each)) for each in (e, base)), 1)
+        compare(claim, "accuracy", wide(noise, smoothed(e)), wide(noise, smoothed(base)), 1)
 
     for noise in NOISES:
         where = f"{data.TRAIN} images, {100 * noise:g} % noise"

@@ -37,25 +37,26 @@ MEASURES = {
 def measure(seed: int, settings: Settings) -> Measured:
     """Return the geometry of each network at three moments, in training and in the test."""
     done = converged(seed, settings)
-    found = {}
+    found: Measured = {}
     for look in LOOKS:
         weights = done.weights[done.moments.index(settings.steps(look))]
         for where, part in (("train", done.parts.train), ("test", done.parts.test)):
             *_, features, logits = network.forward(weights, part.images)
             matrix, _ = network.layers(weights)[-1]
             for index, e in enumerate(EPSILONS):
-                of = [np.asarray(each[index], dtype=np.float64) for each in (features, logits)]
-                numbers = geometry(*of, np.swapaxes(matrix[index], 0, 1), part.labels)
+                mine = features[index].astype(np.float64)
+                rows = np.swapaxes(matrix[index], 0, 1).astype(np.float64)
+                numbers = geometry(mine, logits[index].astype(np.float64), rows, part.labels)
                 found |= keyed(smoothed(e), numbers.items(), f"{where} {look} ")
                 if look == LOOKS[-1] and e in (BASE, CHANGED):
-                    shown = (of[0], np.swapaxes(matrix[index], 0, 1), part.labels)
-                    found |= keyed(f"picture, {smoothed(e)}", points(*shown), f"{where} ")
+                    shown = points(mine, rows, part.labels)
+                    found |= keyed(f"picture, {smoothed(e)}", shown, f"{where} ")
     return found
 
 
 def points(features: Array, weight: Array, labels: Array) -> Iterator[tuple[str, float]]:
     """Yield the coordinates of a few images of three classes, and of the weights."""
-    found = st.analysis.penultimate_projection(features, weight.astype(np.float64), CLASSES)
+    found = st.analysis.penultimate_projection(features, weight, CLASSES)
     for digit, corner in zip(CLASSES, found.corners, strict=True):
         images = found.points[labels == digit][:IMAGES]
         for name, (x, y) in zip(names_of(digit), (corner, *images), strict=True):
@@ -71,7 +72,7 @@ def names_of(digit: int) -> list[str]:
 def geometry(features: Array, logits: Array, weight: Array, labels: Array) -> dict[str, float]:
     """Return every measure of one network."""
     collapse = st.analysis.neural_collapse(features, labels, data.NUM_CLASSES)
-    tight = st.analysis.projection_tightness(features, labels, weight.astype(np.float64))
+    tight = st.analysis.projection_tightness(features, labels, weight)
     apart = st.analysis.class_separation(features, labels, data.NUM_CLASSES)
     return {
         "nc1": float(collapse.nc1),

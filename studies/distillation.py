@@ -10,7 +10,7 @@ import softtargets as st
 from softtargets.demo import data
 from softtargets.plots.style import new_figure, series, tidy
 from softtargets.typing import Array
-from studies.findings import Finding, differs, markdown, no_worse
+from studies.findings import Finding, differs, markdown, no_worse, points_differ
 from studies.measures import accuracy, digits, logits_of, smoothed
 from studies.results import Measured, Results
 from studies.study import Settings, Study
@@ -150,15 +150,13 @@ def findings(results: Results) -> Sequence[Finding]:
     for t in TEMPERATURES[1:]:
         difference = change("accuracy", student(smooth, t), student(hard, t))
         claim = f"At T = {t:g} its student is worse"
-        found.append(differs(claim, difference, -1, 1, 100, "points"))
+        found.append(points_differ(claim, difference, -1))
     unseen = ASKED[-1]
-    for name, title, digits_of, factor, unit in (
-        ("recall", "recall", 1, 100, "points"),
-        ("auroc", "AUROC", 4, 1, ""),
-    ):
-        difference = change(name, heir(smooth, unseen), heir(hard, unseen))
-        claim = f"Its student has a lower {title} of the digit it never saw, T = {unseen:g}"
-        found.append(differs(claim, difference, -1, digits_of, factor, unit))
+    claim = f"Its student recognises fewer {OMITTED}s, which it never saw, T = {unseen:g}"
+    pair = (heir(smooth, unseen), heir(hard, unseen))
+    found.append(points_differ(claim, change("recall", *pair), -1))
+    claim = f"It has a lower AUROC of the {OMITTED}, T = {unseen:g}"
+    found.append(differs(claim, change("auroc", *pair), -1, 4))
     return found
 
 

@@ -36,6 +36,11 @@ def differs(
     return Finding(claim, text_of(found, digits, factor, unit), verdict)
 
 
+def points_differ(claim: str, found: Difference, sign: int) -> Finding:
+    """Judge that a difference of fractions has a sign, and tell it in percentage points."""
+    return differs(claim, found, sign, 1, 100, "points")
+
+
 def within(
     claim: str, found: Difference, margin: float, digits: int, factor: float = 1.0, unit: str = ""
 ) -> Finding:

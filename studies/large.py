@@ -11,7 +11,7 @@ from softtargets import plots
 from softtargets.demo import data, network
 from softtargets.demo.tables import over_seeds
 from softtargets.plots.style import new_figure
-from studies.findings import Finding, below, differs, markdown, no_worse, within
+from studies.findings import Finding, below, markdown, no_worse, points_differ, within
 from studies.measures import accuracy, digits, logits_of, smoothed
 from studies.results import Measured, Results
 from studies.study import Settings, Study
@@ -101,8 +101,7 @@ def findings(results: Results) -> Sequence[Finding]:
         return no_worse(claim, difference, MARGIN, 1, 100, "points")
 
     def less(claim: str, first: str, second: str, sign: int = -1) -> Finding:
-        difference = results.difference("accuracy", first, second)
-        return differs(claim, difference, sign, 1, 100, "points")
+        return points_differ(claim, results.difference("accuracy", first, second), sign)
 
     inverted = over_seeds(results.values(of("others", 0.95), "accuracy") - CHANCE)
     chance = over_seeds(results.values(of("Adam", 1.0), "accuracy") - CHANCE)
@@ -120,7 +119,7 @@ def findings(results: Results) -> Sequence[Finding]:
             1,
         ),
         within("e = 1 is chance, within 5 points", chance, 0.05, 1, 100, "points"),
-        differs('spread="others", e = 0.95 is below chance', inverted, -1, 1, 100, "points"),
+        points_differ('spread="others", e = 0.95 is below chance', inverted, -1),
         below("The first gradient is 1 - e times that without smoothing", deviation, 1e-14),
     ]
 

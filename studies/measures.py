@@ -9,6 +9,7 @@ import softtargets as st
 from softtargets.demo import data, network
 from softtargets.demo.measures import scores
 from softtargets.typing import Array
+from studies.results import Measured
 
 
 def logits_of(weights: Array, images: Array, sizes: Sequence[int] = network.SIZES) -> Array:
@@ -26,9 +27,10 @@ def digits() -> data.Part:
 def predictions(logits: Array, labels: Array) -> dict[str, float]:
     """Return how good and how calibrated predictions are."""
     found = scores(logits, labels)
-    options = {"from_logits": True}
-    by_mass = st.calibration.calibration_error(logits, labels, binning="mass", **options)
-    smooth = st.calibration.smooth_calibration_error(logits, labels, **options)
+    pair = (logits, labels)
+    by_mass = st.calibration.calibration_error(*pair, from_logits=True, binning="mass")
+    smooth = st.calibration.smooth_calibration_error(*pair, from_logits=True)
+    area = st.calibration.risk_coverage_area(*pair, from_logits=True)
     return {
         "accuracy": found.accuracy,
         "confidence": found.confidence,
@@ -37,7 +39,7 @@ def predictions(logits: Array, labels: Array) -> dict[str, float]:
         "floor": found.floor,
         "ece by mass": float(by_mass),
         "smooth error": float(smooth),
-        "aurc": float(st.calibration.risk_coverage_area(logits, labels, **options)),
+        "aurc": float(area),
     }
 
 
@@ -46,7 +48,7 @@ def accuracy(logits: Array, labels: Array) -> float:
     return float(st.analysis.loss_report(logits, labels).accuracy)
 
 
-def keyed(condition: str, numbers: Iterable[tuple[str, float]], prefix: str = "") -> dict:
+def keyed(condition: str, numbers: Iterable[tuple[str, float]], prefix: str = "") -> Measured:
     """Return numbers as those of a condition."""
     return {(condition, prefix + name): float(value) for name, value in numbers}
 

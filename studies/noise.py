@@ -17,7 +17,7 @@ from softtargets.demo.libraries import Place
 from softtargets.demo.tables import over_seeds
 from softtargets.plots.style import new_figure, series, tidy
 from softtargets.typing import Array
-from studies.findings import NOT_SHOWN, Finding, below, differs, markdown, within
+from studies.findings import NOT_SHOWN, Finding, below, markdown, points_differ, within
 from studies.measures import accuracy, keyed
 from studies.results import Measured, Results
 from studies.study import Settings, Study
@@ -192,21 +192,15 @@ def findings(results: Results) -> Sequence[Finding]:
             100,
             "points",
         ),
-        differs(
+        points_differ(
             "Noise once and for all is less accurate than smoothing",
             change("accuracy", FIXED, SMOOTH),
             -1,
-            1,
-            100,
-            "points",
         ),
-        differs(
+        points_differ(
             "Noise once and for all is learnt by heart: its labels are fitted better",
             change("fit of its labels", FIXED, SMOOTH),
             1,
-            1,
-            100,
-            "points",
         ),
         agreement(results),
     ]

@@ -13,7 +13,7 @@ from softtargets.analysis import (
 )
 from softtargets.demo import data
 from softtargets.plots.style import new_figure, series, tidy
-from studies.findings import Finding, differs, markdown, reaches
+from studies.findings import Finding, points_differ, markdown, reaches
 from studies.measures import digits, keyed, logits_of, predictions, smoothed
 from studies.results import Measured, Results
 from studies.study import Settings, Study
@@ -82,29 +82,23 @@ def tables(results: Results) -> Sequence[str]:
 def findings(results: Results) -> Sequence[Finding]:
     """Judge the penalty against nothing, and against smoothing with the same optimum."""
     plain, weak, matched = (penalised(b) for b in (0.0, 0.1, MATCHED))
-    points = {"digits": 1, "factor": 100, "unit": "points"}
     return [
-        differs(
-            "b = 0.1 raises accuracy", results.difference("accuracy", weak, plain), 1, **points
-        ),
-        differs("b = 0.1 lowers the ECE", results.difference("ece", weak, plain), -1, **points),
-        differs(
+        points_differ("b = 0.1 raises accuracy", results.difference("accuracy", weak, plain), 1),
+        points_differ("b = 0.1 lowers the ECE", results.difference("ece", weak, plain), -1),
+        points_differ(
             f"{matched}, the optimal gap of e = {USUAL:g}, raises accuracy",
             results.difference("accuracy", matched, plain),
             1,
-            **points,
         ),
-        differs(
+        points_differ(
             f"{matched} is less accurate than e = {USUAL:g}",
             results.difference("accuracy", matched, smoothed(USUAL)),
             -1,
-            **points,
         ),
-        differs(
+        points_differ(
             f"{matched} has a lower ECE than e = {USUAL:g}",
             results.difference("ece", matched, smoothed(USUAL)),
             -1,
-            **points,
         ),
         *(
             reaches(

@@ -10,7 +10,7 @@ from softtargets.demo.tables import Difference, over_seeds, plus_minus
 from softtargets.typing import Array
 
 #: Numbers of one seed by condition and measure.
-Measured = Mapping[tuple[str, str], float]
+Measured = dict[tuple[str, str], float]
 #: Digits that are written.
 DIGITS = 9
 

@@ -10,7 +10,7 @@ from softtargets.analysis import temperature_for_smoothing
 from softtargets.demo.data import NUM_CLASSES
 from softtargets.demo.tables import over_seeds
 from softtargets.plots.style import new_figure
-from studies.findings import Finding, differs, markdown
+from studies.findings import Finding, differs, markdown, points_differ
 from studies.results import Measured, Results
 from studies.study import Settings, Study
 from studies.sweep import EPSILONS, NOISES, named, sweep
@@ -80,7 +80,7 @@ def findings(results: Results) -> Sequence[Finding]:
         )
         alone = over_seeds(results.values(plain, "scaled ece") - results.values(smooth, "ece"))
         claim = f"{where}: temperature without smoothing has a lower ECE than e = {USUAL:g} alone"
-        found.append(differs(claim, alone, -1, 1, 100, "points"))
+        found.append(points_differ(claim, alone, -1))
     return found
 
 
@@ -100,6 +100,7 @@ def draw(results: Results) -> Any:
         axes.set_ylim(bottom=0)
     for axes in panels[1:]:
         axes.set_ylabel("")
+        axes.get_legend().remove()
     panels[0].legend(frameon=False, fontsize=9)
     return figure
 
