@@ -13,7 +13,7 @@ from softtargets.analysis import (
 )
 from softtargets.demo import data
 from softtargets.plots.style import new_figure, series, tidy
-from studies.findings import Finding, points_differ, markdown, reaches
+from studies.findings import Finding, markdown, points_differ, reaches
 from studies.measures import digits, keyed, logits_of, predictions, smoothed
 from studies.results import Measured, Results
 from studies.study import Settings, Study
