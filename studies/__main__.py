@@ -10,7 +10,7 @@ from pathlib import Path
 
 import softtargets
 from softtargets.demo.progress import progress
-from studies.report import RUN, write_about, write_all
+from studies.report import write_about, write_all
 from studies.running import GROUPS, STUDIES, run
 from studies.study import Settings
 
@@ -55,11 +55,12 @@ def run_and_write(names: Sequence[str], settings: Settings, workers: int, folder
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     begin = time.perf_counter()
     with progress(f"{len(names)} studies", total(names, settings)) as advance:
-        found = run(names, settings, workers, advance)
+        # What is finished is kept, should the run be interrupted.
+        for found in run(names, settings, workers, advance):
+            for name, results in found.items():
+                results.write(folder / f"{name}.csv")
     minutes = (time.perf_counter() - begin) / 60
-    for name, results in found.items():
-        results.write(folder / f"{name}.csv")
-    if len(names) == len(STUDIES) or not (folder / RUN).exists():
+    if len(names) == len(STUDIES):
         write_about(folder, about(settings, workers, minutes))
 
 

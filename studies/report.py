@@ -65,7 +65,9 @@ def write_about(folder: Path, about: Mapping[str, str]) -> None:
 
 
 def read_about(folder: Path) -> dict[str, str]:
-    """Return what is said of the run."""
+    """Return what is said of the run of all studies, if there was one."""
+    if not (folder / RUN).exists():
+        return {"not all of the studies": "yet"}
     with (folder / RUN).open(encoding="utf-8", newline="") as file:
         return dict(csv.reader(file))
 

@@ -1,8 +1,10 @@
 """Run studies: seeds are spread over processes, and studies of the same networks share them."""
 
+import functools
 import multiprocessing
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
@@ -41,32 +43,31 @@ def run_seed(names: Sequence[str], seed: int, settings: Settings) -> dict[str, M
 
 def run(
     names: Collection[str], settings: Settings, workers: int, advance: Callable[[], None]
-) -> dict[str, Results]:
-    """Return the numbers of these studies; without workers in this process."""
-    groups = [[study.name for study in group if study.name in names] for group in GROUPS]
-    tasks = [(group, seed) for group in groups if group for seed in range(settings.seeds)]
-    found: dict[tuple[str, int], Measured] = {}
-    for (_, seed), numbers in outcomes(tasks, settings, workers):
-        found |= {(name, seed): each for name, each in numbers.items()}
-        advance()
-    return {
-        name: Results.of([found[name, seed] for seed in range(settings.seeds)])
-        for group in groups
-        for name in group
-    }
+) -> Iterator[dict[str, Results]]:
+    """Yield the numbers of the studies of each group, the groups that train least first.
+
+    Without workers everything is done in this process.
+    """
+    with pool_of(workers) as submit:
+        for group in reversed(GROUPS):
+            wanted = [study.name for study in group if study.name in names]
+            if not wanted:
+                continue
+            tasks = [submit(wanted, seed, settings) for seed in range(settings.seeds)]
+            seeds = []
+            for task in tasks:
+                seeds.append(task())
+                advance()
+            yield {name: Results.of([seed[name] for seed in seeds]) for name in wanted}
 
 
-def outcomes(
-    tasks: Sequence[tuple[list[str], int]], settings: Settings, workers: int
-) -> Iterator[tuple[tuple[list[str], int], dict[str, Measured]]]:
-    """Yield each task with its numbers, in the order in which they are done."""
+@contextmanager
+def pool_of(workers: int) -> Iterator[Callable[..., Callable[[], dict[str, Measured]]]]:
+    """Give a function that begins with a seed and returns one that waits for its numbers."""
     if not workers:
-        for names, seed in tasks:
-            yield (names, seed), run_seed(names, seed, settings)
+        yield lambda *task: functools.partial(run_seed, *task)
         return
     # A fresh process: a fork would inherit threads of array libraries that are not there.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = {pool.submit(run_seed, *task, settings): task for task in tasks}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        yield lambda *task: pool.submit(run_seed, *task).result

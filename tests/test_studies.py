@@ -202,7 +202,7 @@ def test_two_libraries_give_the_same_numbers() -> None:
 def test_processes_give_the_same_numbers() -> None:
     """Seeds in processes of their own are the seeds of this one."""
     done = itertools.count()
-    alone, spread = (
+    (alone,), (spread,) = (
         running.run({"large"}, TINY, workers, lambda: next(done)) for workers in (0, 1)
     )
     assert next(done) == 2 * TINY.seeds
