@@ -35,6 +35,7 @@ nox.options.sessions = [
     "jax",
     "dask",
     "array_api_strict",
+    "frameworks",
     "identical",
     "docs",
     "build",
@@ -71,7 +72,10 @@ def check_environment(session: nox.Session, *names: str) -> str:
 
 
 def measured_pytest(session: nox.Session, backends: str, *arguments: str) -> None:
-    """Run pytest on some backends, and measure the branches for the session ``coverage``."""
+    """Run pytest on some backends, and measure the branches for the session ``coverage``.
+
+    What connects the library to a framework is tested in the session ``frameworks`` alone.
+    """
     measure = ("-n", "auto", "--cov", "--cov-report=", "--cov-fail-under=0")
     session.run(
         *("python", "-m", "pytest", *measure, *arguments, *session.posargs),
@@ -86,7 +90,7 @@ def second_pytest(session: nox.Session, *arguments: str) -> None:
     """
     session.run(
         *("python", "-m", "pytest", "-n", "auto", "--hypothesis-profile=few"),
-        *(*arguments, *session.posargs),
+        *("--ignore=tests/frameworks", *arguments, *session.posargs),
         env={"SOFTTARGETS_BACKENDS": "numpy-readonly"},
     )
 
@@ -94,7 +98,7 @@ def second_pytest(session: nox.Session, *arguments: str) -> None:
 def test_alone(session: nox.Session, name: str) -> None:
     """Run the whole suite on one backend, where no other is installed."""
     session.log(check_environment(session, name))
-    measured_pytest(session, name)
+    measured_pytest(session, name, "--ignore=tests/frameworks")
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])
@@ -163,6 +167,14 @@ def array_api_strict(session: nox.Session) -> None:
     """array-api-strict alone: its strictest flags, its devices."""
     install(session, "-e", ".", "array-api-strict", *group("test"))
     test_alone(session, "array_api_strict")
+
+
+@nox.session
+def frameworks(session: nox.Session) -> None:
+    """What connects the library to each framework, and the training scripts of the pages."""
+    extras = "torch,jax,dask,lightgbm,keras,transformers"
+    install(session, "-e", f".[{extras}]", *group("frameworks"), *group("test"), torch=True)
+    measured_pytest(session, "", "tests/frameworks", "tests/test_examples.py")
 
 
 @nox.session

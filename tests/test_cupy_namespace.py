@@ -119,6 +119,7 @@ def recording(variant: Variant) -> Iterator[Uses]:
             replace_everywhere(patch, is_numpy, lambda array: False)
             # What brings values to people knows each library by itself.
             patch.setattr(read, "is_numpy", is_numpy)
+            patch.setattr(read, "is_cupy", lambda array: False)
         else:
             record_attributes(patch, type(variant.asarray([0])), uses)
         yield uses

@@ -213,3 +213,15 @@ def test_nothing_is_recorded() -> None:
     w = torch.tensor(W, requires_grad=True)
     for words in ({}, {"class_weight": w}):
         assert not any(part.requires_grad for part in CE(x, torch.tensor(LABELS), **words))
+
+
+def test_mapped_in_torch() -> None:
+    """`torch.func.vmap` maps the three values over batches of rows."""
+    torch = pytest.importorskip("torch")
+    x = torch.from_numpy(np.stack([X, X[::-1] + 1]))
+    labels = torch.from_numpy(np.stack([LABELS, LABELS[::-1]]))
+    smoothed = functools.partial(CE, label_smoothing=0.1)
+    mapped = torch.func.vmap(smoothed)(x, labels)
+    for i in range(2):
+        for got, want in zip(mapped, smoothed(x[i], labels[i]), strict=True):
+            assert_close(got[i], want, ulps=8, scale=1.0)

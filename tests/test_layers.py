@@ -33,7 +33,7 @@ LAYERS = (
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 #: Who may name a framework: the array layer, and the modules that connect one to the library.
 CONNECTED = {*LAYERS[1], *LAYERS[9]}
-FRAMEWORKS = ("torch", "cupy", "jax", "dask")
+FRAMEWORKS = ("torch", "cupy", "jax", "dask", "xgboost", "lightgbm", "keras", "transformers")
 
 MODULES = {
     ".".join(("softtargets", *path.relative_to(PACKAGE).with_suffix("").parts)): path
@@ -127,7 +127,10 @@ def test_the_walk_sees_frameworks(text: str) -> None:
     assert named_frameworks('"""Like torch."""\nconvention = "torch"') == set()
 
 
-OPTIONAL = ("torch", "jax", "cupy", "dask", "matplotlib", "sklearn", "rich", "xgboost", "keras")
+OPTIONAL = (
+    *("torch", "jax", "cupy", "dask", "matplotlib", "sklearn", "rich"),
+    *("xgboost", "lightgbm", "keras", "transformers", "distributed"),
+)
 USE = """
 import numpy as np
 import softtargets as st

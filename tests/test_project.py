@@ -131,7 +131,10 @@ def test_sessions() -> None:
 def test_extras() -> None:
     """There is an extra for each framework that people install, and for plots and the demo."""
     extras = set(project()["project"]["optional-dependencies"])
-    assert extras == {"torch", "cupy", "jax", "dask", "plots", "demo"}
+    assert extras == {
+        *("torch", "cupy", "jax", "dask", "xgboost", "lightgbm", "keras", "transformers"),
+        *("plots", "demo"),
+    }
 
 
 def test_one_version() -> None:

@@ -80,6 +80,14 @@ def test_row_sums_of_any_layout(classes: int, rng: np.random.Generator) -> None:
         np.testing.assert_array_equal(given, before)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "int64"])
+def test_row_sums_of_other_dtypes(dtype: str) -> None:
+    """What is not of the dtype of a loss is added up by NumPy."""
+    found = sums.row_sums(np, np.asarray([[1, 2, 3], [4, 5, 6]], dtype))
+    assert found.dtype == dtype
+    assert found.tolist() == [[6], [15]]
+
+
 def test_sums_in_pieces(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sums that are made for some rows at a time have the bits of those made at once."""
     data = rng.random((11, 37)).astype(np.float32)
