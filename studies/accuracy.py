@@ -8,7 +8,7 @@ import numpy as np
 import softtargets as st
 from softtargets import plots
 from softtargets.demo import data
-from softtargets.plots.style import new_figure
+from softtargets.plots.style import new_figure, series
 from studies.findings import Finding, markdown, points_differ
 from studies.measures import accuracy, digits, logits_of, smoothed
 from studies.results import Measured, Results
@@ -118,20 +118,39 @@ def findings(results: Results) -> Sequence[Finding]:
 
 
 def draw(results: Results) -> Any:
-    """Show accuracy and calibration error over the amount of smoothing."""
-    figure = new_figure(8.6, 3.6)
-    panels = figure.subplots(1, 2)
-    for noise in NOISES:
-        for axes, name, words in zip(
-            panels, ("accuracy", "ece"), ("accuracy (%)", "ECE (%)"), strict=True
-        ):
-            values = np.stack([results.values(named(noise, e), name) for e in EPSILONS], axis=1)
-            label = f"{100 * noise:g} % wrong labels"
-            plots.sweep(EPSILONS, 100 * values, label=label, ylabel=words, axes=axes)
+    """Show what smoothing changes in accuracy, in both designs, and the calibration error."""
+    figure = new_figure(10.4, 3.6)
+    small, large, error = figure.subplots(1, 3)
+    for row, noise in enumerate(NOISES):
+        label = f"{100 * noise:g} % wrong labels"
+        found = [
+            [results.values(named(noise, e), m) for e in EPSILONS] for m in ("accuracy", "ece")
+        ]
+        accuracies, errors = (100 * np.stack(values, axis=1) for values in found)
+        changes = accuracies - accuracies[:, :1]
+        plots.sweep(
+            EPSILONS, changes, label=label, ylabel="change in accuracy (points)", axes=small
+        )
+        plots.sweep(EPSILONS, errors, label=label, ylabel="ECE (%)", axes=error)
+        if noise not in MORE_NOISES:
+            large.errorbar([], [], **series(row))  # so that the others keep their colours
+            continue
+        base = results.values(wide(noise, smoothed(0)), "accuracy")
+        found = [results.values(wide(noise, smoothed(e)), "accuracy") for e in MORE_EPSILONS]
+        changes = 100 * (np.stack(found, axis=1) - base[:, None])
+        plots.sweep(MORE_EPSILONS, changes, label=label, ylabel="", axes=large)
+        corrected = 100 * np.mean(results.values(wide(noise, "forward"), "accuracy") - base)
+        large.axhline(corrected, color=series(row)["color"], linestyle="--")
     floor = [100 * results.mean(named(0.0, e), "floor") for e in EPSILONS]
-    panels[1].plot(EPSILONS, floor, color="0.4", linestyle=":", label="floor, clean")
-    panels[1].legend(frameon=False, fontsize=9)
-    figure.suptitle(f"{data.TRAIN} training images, as trained", fontsize=10)
+    error.plot(EPSILONS, floor, color="0.4", linestyle=":", label="floor, right labels")
+    for axes in (small, large):
+        axes.axhline(0, color="0.4", linestyle=":", linewidth=1)
+    large.plot([], [], color="0.4", linestyle="--", label="forward correction")
+    small.get_legend().remove()
+    large.legend(frameon=False, fontsize=8, loc=(0.04, 0.5))
+    error.legend(frameon=False, fontsize=8)
+    for axes, count in ((small, data.TRAIN), (large, MORE), (error, data.TRAIN)):
+        axes.set_title(f"{count} training images", fontsize=10)
     return figure
 
 

@@ -168,16 +168,24 @@ def draw(results: Results) -> Any:
         values = [100 * results.values(student(e, t), "accuracy") for t in TEMPERATURES]
         error = [np.std(each, ddof=1) / results.seeds**0.5 for each in values]
         look = {**series(row), "capsize": 3, "label": f"teacher with {smoothed(e)}"}
-        left.errorbar(TEMPERATURES, np.mean(values, axis=1), error, **look)
+        # A little apart, so that bars of errors do not hide each other.
+        places = np.array(TEMPERATURES) * 1.03 ** (row - 1)
+        left.errorbar(places, np.mean(values, axis=1), error, **look)
         recall = 100 * results.values(heir(e, ASKED[-1]), "recall")
         error_of = np.std(recall, ddof=1) / results.seeds**0.5
         right.bar(row, np.mean(recall), yerr=error_of, color=series(row)["color"], capsize=3)
+        right.annotate(
+            f"{np.mean(recall):.0f} %", (row, np.mean(recall) + error_of), (0, 4),
+            textcoords="offset points", ha="center", fontsize=9,
+        )  # fmt: skip
     left.set(xscale="log", xlabel="temperature T", ylabel="student's test accuracy (%)")
     left.set_xticks(TEMPERATURES, [f"{t:g}" for t in TEMPERATURES])
     left.minorticks_off()
     left.legend(frameon=False, fontsize=9)
     right.set_xticks(range(len(TEACHERS)), [smoothed(e) for e in TEACHERS])
     right.set(xlabel="teacher", ylabel=f"recall of the unseen {OMITTED} (%)", ylim=(0, 100))
+    left.set_title(f"Students, {results.seeds} seeds", fontsize=10)
+    right.set_title(f"Students that never saw a {OMITTED}, T = {ASKED[-1]:g}", fontsize=10)
     for axes in (left, right):
         tidy(axes)
     return figure
