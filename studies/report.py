@@ -1,16 +1,18 @@
 """From files of numbers to what the pages include: tables, pictures and verdicts."""
 
 import csv
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from studies import lessons
 from studies.findings import findings_table, markdown
 from studies.results import Results
 from studies.running import STUDIES
 from studies.study import Study
 
 #: What is said of the whole run.
-RUN, VERDICTS = "run.csv", "verdicts.md"
+RUN, VERDICTS, LESSONS = "run.csv", "verdicts.md", "lessons.md"
 
 
 def page_lines(study: Study, results: Results) -> list[str]:
@@ -34,8 +36,11 @@ def verdict_lines(found: Mapping[str, Results], about: Mapping[str, str]) -> lis
         for name, results in found.items()
         for finding in STUDIES[name].findings(results)
     ]
+    verdicts = Counter(row[-1].strip("*") for row in rows)
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     facts = ", ".join(f"{key} {value}" for key, value in about.items())
-    return [*markdown(["study", "claim", "measured", "verdict"], rows), "", f"Run: {facts}."]
+    table = markdown(["study", "claim", "measured", "verdict"], rows)
+    return [f"{len(rows)} claims: {counted}.", "", *table, "", f"Run: {facts}."]
 
 
 def write_page(study: Study, results: Results, folder: Path) -> None:
@@ -45,11 +50,13 @@ def write_page(study: Study, results: Results, folder: Path) -> None:
 
 
 def write_all(folder: Path) -> None:
-    """Write every page for which there are numbers, and the verdicts together."""
+    """Write every page for which there are numbers, the verdicts, and what to take from them."""
     found = read_all(folder)
     for name, results in found.items():
         write_page(STUDIES[name], results, folder)
     write_lines(folder / VERDICTS, verdict_lines(found, read_about(folder)))
+    if set(found) == set(STUDIES):
+        write_lines(folder / LESSONS, lessons.lines(found))
 
 
 def read_all(folder: Path) -> dict[str, Results]:

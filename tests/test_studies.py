@@ -14,7 +14,7 @@ from softtargets._array import backends
 from softtargets.demo import network
 from softtargets.demo.libraries import Place
 from softtargets.demo.tables import Difference
-from studies import findings, noise, report, running, training
+from studies import findings, lessons, noise, report, running, training
 from studies.__main__ import GENERATED, ONE_THREAD, main
 from studies.results import Results
 from studies.study import Settings
@@ -25,8 +25,8 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_every_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run writes numbers, a page and a picture of each study, and the verdicts of all; the pages
-    can be made anew from the numbers alone.
+    """A run writes numbers, a page and a picture of each study, all verdicts and what to take from
+    them; the pages can be made anew from the numbers alone.
     """
     for name in ONE_THREAD:
         monkeypatch.setenv(name, "1")
@@ -221,6 +221,7 @@ def test_pages_show_the_numbers() -> None:
         name: report.page_lines(running.STUDIES[name], results) for name, results in found.items()
     }
     expected["verdicts"] = report.verdict_lines(found, report.read_about(GENERATED))
+    expected["lessons"] = lessons.lines(found)
     for name, lines in expected.items():
         page = (GENERATED / f"{name}.md").read_text(encoding="utf-8")
         assert page.splitlines() == lines
