@@ -57,6 +57,9 @@ def row_columns(task: Summary) -> tuple[Array, ...]:
     shape = (matrix.shape[0], 1)
     found = tuple(xp.empty(shape, dtype=dtype, **beside(matrix)) for _ in range(task.columns))
 
+    # What is of the right dtype and layout is read where it is.
+    copied = matrix.dtype != dtype or _is_class_major(matrix)
+
     def make_worker() -> threads.Worker:
         scratch = _memory(task, blocks)
 
@@ -64,10 +67,13 @@ def row_columns(task: Summary) -> tuple[Array, ...]:
             into = scratch(block.stop - block.start)
             part, x = task.rows[block], matrix[block, :]
             with quiet(xp):
-                into[...] = x
+                z = x
+                if copied:
+                    into[...] = x
+                    z = into
                 if task.factor != 1:
-                    into *= task.factor
-                done = forward(xp, into, part, moments=task.moments, into=into)
+                    z = xp.multiply(z, task.factor, out=into)
+                done = forward(xp, z, part, moments=task.moments, into=into)
                 for column, values in zip(found, task.summarize(x, done, part), strict=True):
                     column[block, :] = values
 
@@ -94,12 +100,16 @@ def _blocks(matrix: Array) -> list[slice] | None:
     return [slice(*pair) for pair in itertools.pairwise(bounds)]
 
 
+def _is_class_major(matrix: Array) -> bool:
+    return is_numpy(matrix) and matrix.shape[1] <= CLASS_MAJOR
+
+
 def _memory(task: Summary, blocks: list[slice]) -> Callable[[int], Array]:
     """Return a function that gives memory for a number of rows, the same at each call."""
     xp, classes = task.xp, task.matrix.shape[1]
     size = max(block.stop - block.start for block in blocks)
     memory = xp.empty((size * classes,), dtype=task.dtype, **beside(task.matrix))
-    class_major = is_numpy(task.matrix) and classes <= CLASS_MAJOR
+    class_major = _is_class_major(task.matrix)
 
     def rows_of(count: int) -> Array:
         part = memory[: count * classes]
