@@ -98,6 +98,20 @@ def test_blocks_give_what_the_whole_gives(
     assert split["ignored_rows"] == 41
 
 
+def test_threads_give_the_same_report(
+    report: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many blocks are read side by side, not a digit changes."""
+    x, y = predictions(1.5)
+    monkeypatch.setattr(files, "ENTRIES", 100)
+    found = []
+    for count in (1, 4):
+        st.set_num_threads(count)
+        found.append(report(x, y, "--json"))
+    st.set_num_threads(None)
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     ("dtype", "labels"),
     [("float16", "int8"), ("float32", "uint8"), ("float64", "uint64"), (">f4", ">i4")],
@@ -199,7 +213,7 @@ def test_sample(monkeypatch: pytest.MonkeyPatch, rows: int, classes: int) -> Non
     x, y = np.arange(rows * classes).reshape(rows, classes), np.arange(rows)
     some = Sample(rows, classes)
     for start in range(0, rows, 9):
-        some.add(x[start : start + 9].T, y[start : start + 9], 0)
+        some.add(start, x[start : start + 9].T, y[start : start + 9], 0)
     found, labels = some.arrays()
     size = min(rows, max(1, 200 // classes), rows if rows * classes <= 200 else 40)
     assert found.shape == (size, classes)

@@ -159,6 +159,21 @@ def test_rows_are_named_by_their_place_in_the_file(
     assert refused(capsys, "x.npy y.npy --axis 1") == expected
 
 
+def test_the_first_of_several_errors_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks are read side by side, and what is said does not depend on which fails first."""
+    monkeypatch.setattr(files, "ENTRIES", 30)
+    x, y = np.zeros((400, 3)), np.zeros(400, dtype=int)
+    y[[25, 399]] = 7
+    x[15, 1] = np.nan
+    np.save("x.npy", x)
+    np.save("y.npy", y)
+    for _ in range(5):
+        expected = "x.npy has nan or infinite logits in row 15"
+        assert refused(capsys, "x.npy y.npy") == expected
+
+
 def test_pages_that_cannot_be_written(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

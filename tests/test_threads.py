@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -197,6 +198,47 @@ def test_each_thread_has_a_worker_of_its_own() -> None:
 
     threads.run(make, [slice(i, i + 1) for i in range(200)])
     assert strangers == []
+
+
+def test_no_more_side_by_side_than_asked_for() -> None:
+    """Of many threads as many work as are wanted."""
+    st.set_num_threads(4)
+    working: list[int] = []
+    counts: list[int] = []
+
+    def worker(item: slice) -> None:
+        working.append(item.start)
+        counts.append(len(working))
+        threading.Event().wait(0.01)
+        working.remove(item.start)
+
+    threads.run(lambda: worker, [slice(i, i + 1) for i in range(20)], most=2)
+    assert max(counts) == 2
+
+
+def test_a_busy_pool_keeps_nothing() -> None:
+    """What is run inside of a worker, when no thread is left, is gone when it is done."""
+    st.set_num_threads(2)
+    meet = threading.Barrier(2, timeout=60)
+    kept: list[object] = []
+
+    def count() -> Callable[[], object]:
+        seen = np.zeros(4)
+
+        def inner(item: slice) -> None:
+            seen[item] += 1
+
+        threads.run(lambda: inner, [slice(i, i + 1) for i in range(4)])
+        assert seen.tolist() == [1, 1, 1, 1]
+        return weakref.ref(seen)
+
+    def worker(_: slice) -> None:
+        meet.wait()  # both threads are here
+        kept.append(count()())
+        meet.wait()
+
+    threads.run(lambda: worker, [slice(0, 1), slice(1, 2)])
+    assert kept == [None, None]
 
 
 class Broken(Exception):

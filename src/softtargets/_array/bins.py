@@ -18,6 +18,8 @@ def bin_of(xp: Namespace, values: Array, num_bins: int) -> Array:
 
     Edges are j/M rounded once to the dtype of the values. A value that is no number is in some bin.
     """
+    if is_numpy(values):
+        return _bin_on_host(values, num_bins)
     sound = xp.where(values >= 0, xp.minimum(values, xp.ones_like(values)), 0.0)
     guess = xp.floor(sound * num_bins)
     # The product was rounded: the guess may be off by one. A value on an edge is below it.
@@ -25,6 +27,22 @@ def bin_of(xp: Namespace, values: Array, num_bins: int) -> Array:
     guess = guess + xp.astype(sound > quotient(xp, guess + 1, num_bins), values.dtype)
     found = xp.astype(guess, index_dtype(xp, values))
     return xp.where(found < 0, 0, found)
+
+
+def _bin_on_host(values: Array, num_bins: int) -> Array:
+    """Return the same, with few new arrays."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        guess = values * num_bins
+        np.floor(guess, out=guess)
+        edge = guess / num_bins
+        guess -= values <= edge
+        np.add(guess, 1, out=edge)
+        edge /= num_bins
+        guess += values > edge
+    # These two ignore nan.
+    np.fmax(guess, 0, out=guess)
+    np.fmin(guess, num_bins - 1, out=guess)
+    return guess.astype(np.int64)
 
 
 def sums_at(xp: Namespace, bins: Array, values: Array | None, num_bins: int) -> Array:

@@ -26,6 +26,12 @@ def product(xp: Namespace, weight: Amount, values: Array) -> Array:
     """
     if is_number(weight):
         return weight * values if weight else xp.zeros_like(values)
+    if is_numpy(values):
+        # Three passes less where nothing is infinite: what would be 0 * inf shows as nan.
+        with np.errstate(invalid="ignore"):
+            result = weight * values
+        if not np.isnan(result).any():
+            return result
     off = (weight == 0) & xp.isinf(values)
     return weight * xp.where(off, 0.0, values)
 

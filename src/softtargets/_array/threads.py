@@ -121,8 +121,10 @@ def set_num_threads(num_threads: int | None) -> None:
     _pool.resize(num_threads)
 
 
-def run(make_worker: Callable[[], Worker], items: Sequence[slice]) -> None:
-    """Have every item handled by a worker, side by side. The first error is raised."""
+def run(make_worker: Callable[[], Worker], items: Sequence[slice], most: int | None = None) -> None:
+    """Have every item handled by a worker, ``most`` of them side by side. An error is raised when
+    all that had begun is done, and no item after it has begun.
+    """
     if len(items) == 1:
         make_worker()(items[0])
         return
@@ -144,13 +146,16 @@ def run(make_worker: Callable[[], Worker], items: Sequence[slice]) -> None:
                         pass
                 raise
 
-    others = min(get_num_threads(), len(items)) - 1
-    futures = _pool.start(drain, others) if others > 0 else []
+    others = min(get_num_threads(), len(items), most or len(items)) - 1
+    work = [drain]
+    futures = _pool.start(lambda: work[0](), others) if others > 0 else []
     try:
         drain()
     finally:
-        # One that has not begun has nothing left to do.
+        # One that has not begun has nothing left to do. It may lie in the queue of a busy pool for
+        # long, and must not keep there what the work is about.
         running = [future for future in futures if not future.cancel()]
         wait(running)
+        work.clear()
     for future in running:
         future.result()

@@ -4,8 +4,11 @@ A number in [0, 1] is rounded once, to a multiple of 2^-52, and added as three i
 part and two halves of its fraction. Where there are no 64-bit integers it is 2^-24.
 """
 
+import numpy as np
+
 from softtargets._array.bins import sums_at
 from softtargets._array.dtypes import dtype_name, index_dtype
+from softtargets._array.kinds import is_numpy
 from softtargets._array.scalars import widest_floating
 from softtargets.typing import Array, Namespace
 
@@ -13,6 +16,8 @@ from softtargets.typing import Array, Namespace
 HALF_BITS = {"int64": 26, "int32": 12}
 #: Rows that can be added at once without overflow where integers have 32 bits.
 NARROW_ROWS = 2**18
+#: So many numbers of single precision, none below this, have a sum that double precision has, too.
+EXACT_ROWS, EXACT = 2**15, 2.0**-13
 
 
 def count(xp: Namespace, bins: Array, num_bins: int) -> Array:
@@ -23,13 +28,30 @@ def count(xp: Namespace, bins: Array, num_bins: int) -> Array:
     return sums_at(xp, bins, None, num_bins)
 
 
-def halves(xp: Namespace, bins: Array, values: Array, num_bins: int) -> tuple[Array, Array]:
-    """Return the sums by bin of the two halves of ``values`` in [0, 1], of the widest floats."""
+def halves(
+    xp: Namespace, bins: Array, values: Array, num_bins: int, *, single: bool = False
+) -> tuple[Array, Array]:
+    """Return the sums by bin of the two halves of ``values`` in [0, 1], of the widest floats.
+
+    ``single`` says that they were of single precision.
+    """
     unit = 2.0 ** _bits(xp, bins)
+    if not is_numpy(values):
+        scaled = values * unit
+        whole = xp.floor(scaled)
+        rest = xp.round((scaled - whole) * unit)
+        return sums_at(xp, bins, whole, num_bins), sums_at(xp, bins, rest, num_bins)
+    if single and values.size <= EXACT_ROWS and np.min(values, initial=1.0) >= EXACT:
+        # Not even their sum needs two parts.
+        sums = np.bincount(bins, values, num_bins + 1)[:num_bins] * unit
+        whole = np.floor(sums)
+        return whole.astype(np.int64), ((sums - whole) * unit).astype(np.int64)
     scaled = values * unit
-    whole = xp.floor(scaled)
-    rest = xp.round((scaled - whole) * unit)
-    return sums_at(xp, bins, whole, num_bins), sums_at(xp, bins, rest, num_bins)
+    whole = np.floor(scaled)
+    scaled -= whole
+    scaled *= unit
+    np.rint(scaled, out=scaled)
+    return sums_at(xp, bins, whole, num_bins), sums_at(xp, bins, scaled, num_bins)
 
 
 def carried(xp: Namespace, parts: Array) -> Array:

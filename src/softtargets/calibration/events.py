@@ -49,7 +49,9 @@ def events(scores: Array, targets: Any, options: Options) -> Iterator[Events]:
     for some in chunks(scores, targets, options):
         confidence, hit, *proper = _of(some, options)
         xp = some.xp
-        sound = ~xp.any(xp.isnan(confidence), axis=1, keepdims=True)
+        sound = ~xp.isnan(confidence)
+        if confidence.shape[1] > 1:
+            sound = xp.all(sound, axis=1, keepdims=True)
         if some.bad is not None:
             sound = sound & ~some.bad
         yield Events(confidence, hit, some.kept, sound, some.labels is None, tuple(proper))

@@ -6,6 +6,8 @@ import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+
 from softtargets._array import threads
 from softtargets._array.bins import bin_of
 from softtargets._array.dtypes import dtype_name, index_dtype
@@ -115,27 +117,32 @@ def _count(some: Events, num_bins: int) -> Array:
     xp = namespace(some.confidence)
     kinds = some.confidence.shape[1]
     live = some.sound if some.counts is None else some.sound & some.counts
-    kind = xp.arange(kinds, dtype=index_dtype(xp, some.sound), **beside(some.sound))
-    place = bin_of(xp, some.confidence, num_bins) + kind[None, :] * num_bins
     size = kinds * num_bins
+    place = bin_of(xp, some.confidence, num_bins)
+    if kinds > 1:
+        kind = xp.arange(kinds, dtype=index_dtype(xp, some.sound), **beside(some.sound))
+        place = place + kind[None, :] * num_bins
     if not some.soft:
         place = xp.where(some.hit > 0, place + size, place)
         size = 2 * size
+    all_live = is_numpy(live) and live.all()
     # An entry that does not count is in the bin behind the last one.
-    bins = xp.reshape(xp.where(live, place, size), (-1,))
+    bins = xp.reshape(place if all_live else xp.where(live, place, size), (-1,))
     wide = widest_floating(xp)
-    zero = as_column(xp, 0.0, some.confidence)
 
     def flat(values: Array) -> Array:
-        clean = xp.reshape(xp.where(live, values, zero), (-1,))
-        return xp.astype(clean, wide, copy=False)
+        if not all_live:
+            values = xp.where(live, values, as_column(xp, 1.0, values))
+        return xp.astype(xp.reshape(values, (-1,)), wide, copy=False)
 
+    single = dtype_name(some.confidence) == "float32"
     c = flat(some.confidence)
-    added = [c, c * c]
+    halves = [*counters.halves(xp, bins, c, size, single=single)]
+    added = [c * c]
     if some.soft:
         h = flat(some.hit)
         added += [h, c * h]
-    halves = (half for values in added for half in counters.halves(xp, bins, values, size))
+    halves += [half for values in added for half in counters.halves(xp, bins, values, size)]
     return xp.stack([counters.count(xp, bins, size), *halves])
 
 
@@ -164,8 +171,11 @@ def _settled(some: Events, found: Array, num_bins: int) -> Tally:
         [xp.stack([first, halves[2 * j], halves[2 * j + 1]]) for j, first in enumerate(firsts)]
     )
     bad = ~some.sound if some.counts is None else some.counts & ~some.sound
-    return Tally(
-        counts,
-        counters.carried(xp, sums),
-        xp.sum(xp.astype(bad, index_dtype(xp, some.sound))),
-    )
+    return Tally(counts, counters.carried(xp, sums), _how_many(bad))
+
+
+def _how_many(flags: Array) -> Array:
+    xp = namespace(flags)
+    if is_numpy(flags):
+        return np.asarray(np.count_nonzero(flags))
+    return xp.sum(xp.astype(flags, index_dtype(xp, flags)))

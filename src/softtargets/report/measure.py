@@ -1,11 +1,16 @@
 """From two files to everything that a report says, in one pass."""
 
-from collections.abc import Callable
+import functools
+import itertools
+import math
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import numpy as np
 
+from softtargets._array import threads
 from softtargets.analysis import SmoothingChoice, choose_label_smoothing
 from softtargets.calibration import CalibrationReport, CalibrationSummary
 from softtargets.report.files import Files, Numbers
@@ -15,6 +20,8 @@ from softtargets.report.sample import Sample
 
 #: The probability of all intervals.
 LEVEL = 0.95
+#: Blocks that are read side by side: what is not done on threads within one is done beside another.
+TOGETHER = 2
 
 #: Makes a function that is called as often as is said, to show how far the work is.
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
@@ -39,16 +46,11 @@ class Findings(NamedTuple):
 
 def measure(files: Files, *, from_probs: bool, num_bins: int, progress: Progress) -> Findings:
     """Read the files and return what they show."""
-    summary = CalibrationSummary(from_logits=not from_probs, num_bins=num_bins)
+    empty = functools.partial(CalibrationSummary, from_logits=not from_probs, num_bins=num_bins)
     sample = Sample(files.rows, files.classes, files.order)
     blocks = files.blocks()
     with progress(f"reading {files.scores.name}", len(blocks) + 1) as advance:
-        for block in blocks:
-            scores, labels = files.read(block)
-            count(summary, scores, labels, files, block)
-            sample.add(scores, labels, files.axis)
-            del scores, labels
-            advance()
+        summary = read(files, blocks, empty, sample, advance)
         metrics = summary.report(level=LEVEL)
         if metrics.num_rows == 0:
             raise ReportError(f"{files.labels} has no row that counts: all are ignored")
@@ -62,6 +64,50 @@ def measure(files: Files, *, from_probs: bool, num_bins: int, progress: Progress
             missing = choose_label_smoothing(x, y, ignore_index=files.ignore_index)
         advance()
     return Findings(files, from_probs, metrics, len(y), fitted, missing)
+
+
+def read(
+    files: Files,
+    blocks: Sequence[tuple[slice, ...]],
+    empty: Callable[[], CalibrationSummary],
+    sample: Sample,
+    advance: Callable[[], None],
+) -> CalibrationSummary:
+    """Return the summary of all blocks, and take the sample: a few blocks side by side.
+
+    What a block gives is added in the order of the file. Of several errors the first in the file
+    is raised.
+    """
+    whole, done, wrong = empty(), dict[int, CalibrationSummary](), dict[int, ReportError]()
+    sizes = [math.prod(part.stop - part.start for part in block) for block in blocks]
+    starts = [0, *itertools.accumulate(size // files.classes for size in sizes)]
+    lock, following = threading.Lock(), 0
+
+    def worker(item: slice) -> None:
+        nonlocal whole, following
+        place = item.start
+        try:
+            scores, labels = files.read(blocks[place])
+            part = empty()
+            count(part, scores, labels, files, blocks[place])
+        except ReportError as error:
+            wrong[place] = error
+            raise
+        sample.add(starts[place], scores, labels, files.axis)
+        del scores, labels
+        with lock:
+            done[place] = part
+            while following in done:
+                whole = whole.merge(done.pop(following))
+                following += 1
+            advance()
+
+    items = [slice(place, place + 1) for place in range(len(blocks))]
+    try:
+        threads.run(lambda: worker, items, most=TOGETHER)
+    except ReportError:
+        raise wrong[min(wrong)] from None
+    return whole
 
 
 def count(

@@ -25,18 +25,16 @@ class Sample:
         edges = np.arange(size + 1, dtype=np.int64) * rows // size
         drawn = np.random.default_rng(0).random(size) * np.diff(edges)
         self.places = edges[:-1] + drawn.astype(np.int64)
-        self.seen = 0
-        self.parts: list[tuple[Numbers, Numbers]] = []
+        self.parts: dict[int, tuple[Numbers, Numbers]] = {}
 
-    def add(self, scores: Numbers, labels: Numbers, axis: int) -> None:
-        """Take the sampled rows of the next block."""
-        first, last = np.searchsorted(self.places, [self.seen, self.seen + labels.size])
-        here = np.unravel_index(self.places[first:last] - self.seen, labels.shape, self.order)
-        self.parts.append((np.moveaxis(scores, axis, -1)[here], labels[here]))
-        self.seen += labels.size
+    def add(self, start: int, scores: Numbers, labels: Numbers, axis: int) -> None:
+        """Take the sampled rows of a block, whose first row is number ``start`` of the file."""
+        first, last = np.searchsorted(self.places, [start, start + labels.size])
+        here = np.unravel_index(self.places[first:last] - start, labels.shape, self.order)
+        self.parts[start] = (np.moveaxis(scores, axis, -1)[here], labels[here])
 
     def arrays(self) -> tuple[Numbers, Numbers]:
         """Return the rows as a matrix, and their labels; they are handed over, not kept."""
-        scores, labels = (np.concatenate(part) for part in zip(*self.parts, strict=True))
-        self.parts = []
+        parts = [self.parts.pop(start) for start in sorted(self.parts)]
+        scores, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
         return scores, labels
