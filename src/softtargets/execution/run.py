@@ -4,7 +4,6 @@ A block on the host stays in the cache: max; subtract into the block; the sums t
 need; exp in place; sum; and for the gradient scale in place, subtract the targets in place.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -16,6 +15,7 @@ from softtargets._array.namespaces import beside
 from softtargets._array.traits import quiet
 from softtargets._array.trees import arrays_in
 from softtargets.execution.plan import Plan, make_plan
+from softtargets.execution.scratch import make_scratch
 from softtargets.softmax.loss import Curved, RowLoss
 from softtargets.targets.rows import Rows
 from softtargets.typing import Amount, Array, Namespace
@@ -135,7 +135,7 @@ def _in_blocks(
     direct = out is not None and out.dtype == dtype and not plan.class_major
 
     def make_worker() -> threads.Worker:
-        scratch = None if direct else _scratch(work, plan)
+        scratch = None if direct else make_scratch(xp, matrix, dtype, plan.blocks, plan.class_major)
 
         def worker(block: slice) -> None:
             part, kind = (rows, work.loss) if single else (rows[block], work.loss[block])
@@ -177,22 +177,6 @@ def _in_blocks(
         for block in plan.blocks:
             worker(block)
     return found[0] if single else losses
-
-
-def _scratch(work: Work, plan: Plan) -> Callable[[int], Array]:
-    """Return a function that gives memory for a number of rows, the same at each call."""
-    xp, matrix = work.xp, work.matrix
-    size = max(block.stop - block.start for block in plan.blocks)
-    classes = matrix.shape[1]
-    memory = xp.empty((size * classes,), dtype=work.dtype, **beside(matrix))
-
-    def rows_of(count: int) -> Array:
-        part = memory[: count * classes]
-        if plan.class_major:
-            return xp.permute_dims(xp.reshape(part, (classes, count)), (1, 0))
-        return xp.reshape(part, (count, classes))
-
-    return rows_of
 
 
 def _cut(scale: Amount, block: slice) -> Amount:

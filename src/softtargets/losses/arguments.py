@@ -49,19 +49,20 @@ def as_targets(
     where: Array | None,
     context: str,
     name: str = "targets",
+    of: str = "logits",
 ) -> Targets:
-    """Return the argument ``name`` as a value: integers are labels, floats are distributions of
-    shape ``full``.
+    """Return the argument ``name``, targets of the argument ``of``, as a value: integers are
+    labels, floats are distributions of shape ``full``.
     """
     count, shape = full[axis], row_shape(full, axis)
     ignored = check_int(ignore_index, "ignore_index")
     if isinstance(targets, Targets):
-        check_follows(xp, logits, "logits", targets.parts[0].entries, name)
+        check_follows(xp, logits, of, targets.parts[0].entries, name)
         if targets.shape != (*shape, count):
             errors.bad_value(name, f"have shape {(*shape, count)}", targets.shape, context)
         refuse_ignore_index(ignored)
         return targets
-    check_follows(xp, logits, "logits", targets, name)
+    check_follows(xp, logits, of, targets, name)
     dtype = dtype_name(targets)
     received = tuple(targets.shape)
     if dtype not in FLOATING | INTEGER:

@@ -125,16 +125,28 @@ class RowState(NamedTuple):
         entropy = self.entropy()
         return weight * xp.astype(entropy < penalties.entropy_threshold, entropy.dtype)
 
+    def true_distance(self, shifted: Array) -> Array:
+        """Return sums of z = x - m, of at most 0, with the infinity that is lost in m = +inf.
+
+        Only a logit of +inf is held as the largest finite number: all others are infinitely far.
+        """
+        if self.ordinary:
+            return shifted
+        hot = (self.maximum == MAXIMUM[dtype_name(self.maximum)]) & (shifted < 0)
+        xp = namespace(shifted)
+        return xp.where(hot, -xp.inf, shifted)
+
+    def defined(self, values: Array) -> Array:
+        """Return ``values``, nan in rows without any finite logit: they have no softmax."""
+        if self.ordinary:
+            return values
+        xp = namespace(values)
+        return xp.where(self.maximum == -xp.inf, xp.nan, values)
+
     def row_loss(self, penalties: Penalties) -> Array:
         """Return A * logsumexp(x) - <a, x> and the penalties of each row."""
         xp = namespace(self.exp_sum)
-        dot = self.target_dot
-        if not self.ordinary:
-            # Only a logit of +inf is held as the largest finite number: all others are infinitely
-            # far.
-            hot = (self.maximum == MAXIMUM[dtype_name(self.maximum)]) & (dot < 0)
-            dot = xp.where(hot, -xp.inf, dot)
-        loss = self.total_mass * self.log_exp_sum() - dot
+        loss = self.total_mass * self.log_exp_sum() - self.true_distance(self.target_dot)
         for tail in self.tails:
             loss = loss - product(xp, tail.amount, tail.log_exp_sum())
         if penalties.uses_logsumexp:
@@ -145,7 +157,7 @@ class RowState(NamedTuple):
                 surplus = surplus - penalties.entropy_threshold
                 surplus = xp.where(surplus < 0, surplus, 0.0)
             loss = loss - self.row_weight * (penalties.confidence_penalty * surplus)
-        return loss if self.ordinary else xp.where(self.maximum == -xp.inf, xp.nan, loss)
+        return self.defined(loss)
 
     def merge(self, other: Self) -> Self:
         """Return the state of the classes of both; commutative, and associative up to rounding.
