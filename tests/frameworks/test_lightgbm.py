@@ -125,6 +125,16 @@ def test_teacher(rng: np.random.Generator) -> None:
     assert float(st.kl_divergence(scores, q)) < 0.3 * float(st.kl_divergence(0 * scores, q))
 
 
+def test_cross_validation() -> None:
+    """The native cross-validation takes objective and metric."""
+    x, y = digits(300)
+    params = {**SMALL, "objective": CrossEntropyObjective(label_smoothing=0.1), "num_class": 10}
+    found = lightgbm.cv(
+        params, lightgbm.Dataset(x, label=y), 3, nfold=2, feval=CrossEntropyMetric()
+    )
+    assert np.log(10) > found["valid cross_entropy-mean"][0] > found["valid cross_entropy-mean"][2]
+
+
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
 def test_classifier() -> None:
     """The scikit-learn wrapper takes objective and metric, stops early by it, and is cloned in

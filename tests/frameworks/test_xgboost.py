@@ -164,6 +164,15 @@ def test_start() -> None:
     )
     assert trees(mine) == trees(own)
     np.testing.assert_allclose(mine.predict(data), own.predict(data), rtol=2e-4, atol=1e-6)
+    x, y = digits()
+    y = np.minimum(y, 3)
+    data = xgboost.DMatrix(x, label=y)
+    params = {**SMALL, "objective": "multi:softprob", "num_class": 4}
+    own = xgboost.train(params, data, 3)
+    start = np.log(np.bincount(y) / len(y)).tolist()
+    mine = xgboost.train({**params, "base_score": start}, data, 3, obj=CrossEntropyObjective())
+    assert trees(mine) == trees(own)
+    np.testing.assert_allclose(mine.predict(data), own.predict(data), rtol=2e-4, atol=1e-6)
 
 
 def test_several_labels_per_row(rng: np.random.Generator) -> None:
