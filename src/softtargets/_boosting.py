@@ -33,7 +33,7 @@ class Rows(NamedTuple):
             scores, labels, weight = first, second.get_label(), second.get_weight()
         else:
             scores, labels, weight = second, first, sample_weight
-        if weight is not None and 0 in weight.shape:
+        if is_array(weight) and 0 in weight.shape:
             weight = None  # how a data set says that it has none
         namespace_of(scores, "scores")
         # Some of it may be on a device, where the rest then follows.
@@ -67,6 +67,8 @@ class CrossEntropy:
             return
         if not is_number(self.label_smoothing) or self.label_smoothing != 0:
             errors.bad_value("label_smoothing", "be 0 beside a transition", self.label_smoothing)
+        if self.prior is not None:
+            errors.bad_value("prior", "be left out beside a transition", type(self.prior).__name__)
 
     def value(self, rows: Rows) -> float:
         """Return the mean loss."""

@@ -137,6 +137,8 @@ def test_noisy_labels(module: ModuleType) -> None:
         ValueError, match=r"^label_smoothing must be 0 beside a transition, got 0\.5$"
     ):
         module.CrossEntropyMetric(transition=TRANSITION, label_smoothing=0.5)
+    with pytest.raises(ValueError, match=r"^prior must be left out beside a transition, got ndarr"):
+        module.CrossEntropyObjective(transition=TRANSITION, prior=CLASS_WEIGHT / 8)
 
 
 @BOTH
@@ -206,7 +208,7 @@ def test_devices(module: ModuleType, kind: str) -> None:
         (SCORES, None, TypeError, "labels must be an array, got NoneType"),
     ],
 )
-def test_messages(
+def test_messages_of_arrays(
     module: ModuleType, scores: Any, labels: Any, error: type[Exception], message: str
 ) -> None:
     """What does not fit raises an error that names it."""

@@ -54,6 +54,19 @@ def test_loss_of_the_model(name: str) -> None:
         assert abs(float((other - found).detach())) > 1e-4
 
 
+def test_kinds_of_models() -> None:
+    """An adapter is looked into; of a model that transformers does not know nothing is guessed."""
+
+    class Adapter:
+        def get_base_model(self) -> Any:
+            return make("GPT2LMHeadModel")
+
+    assert shifts_labels(Adapter()) is True
+    message = "model must be of a kind that transformers has a loss for (or give shift), got Linear"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        ComputeLoss.for_model(torch.nn.Linear(2, 2))
+
+
 @pytest.mark.parametrize(
     ("name", "amount", "batch"),
     [
@@ -183,7 +196,7 @@ def test_counts() -> None:
         ),
     ],
 )
-def test_messages(shift: bool, labels: Any, message: str) -> None:
+def test_messages_of_labels(shift: bool, labels: Any, message: str) -> None:
     """No labels, and distributions that would have to be shifted, raise."""
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         ComputeLoss(shift=shift)({"logits": torch.zeros(1, 2, 3)}, labels)

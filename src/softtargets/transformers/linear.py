@@ -76,9 +76,9 @@ class LinearLoss:
         block_bytes: int | None = None,
         **options: Any,
     ) -> None:
+        self.head = _head_of(model)
         self.loss = ComputeLoss(shift=shifts_labels(model) if shift is None else shift, **options)
         self.block_bytes = block_bytes
-        self.head = _head_of(model)
         self._seen: list[torch.Tensor] = []
         self._checked = False
 

@@ -31,12 +31,24 @@ def shifts_labels(model: Any) -> bool:
     -------
     bool
         True where transformers itself shifts, in the loss of the model or in its own smoothing.
+
+    Raises
+    ------
+    ValueError
+        If transformers has no loss for the class of the model, such as one of your own.
     """
+    if hasattr(model, "get_base_model"):
+        model = model.get_base_model()  # inside of an adapter
     if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
         return False
+    name = type(model).__name__
+    if name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
+        return True
     kind = LOSS_MAPPING.get(getattr(model, "loss_type", None))
-    named = type(model).__name__ in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
-    return named or kind is ForCausalLMLoss
+    if kind is None:
+        rule = "be of a kind that transformers has a loss for (or give shift)"
+        errors.bad_value("model", rule, name)
+    return kind is ForCausalLMLoss
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
