@@ -9,7 +9,7 @@ from softtargets._array.namespaces import as_array, check_follows, namespace_of
 from softtargets._array.operations import gate
 from softtargets.constants import IGNORE_INDEX
 from softtargets.targets.rows import Rows
-from softtargets.targets.sources import dense_part, label_part
+from softtargets.targets.sources import any_part, dense_part, label_part
 from softtargets.targets.value import Targets
 from softtargets.typing import Amount, Array, Namespace
 
@@ -50,9 +50,12 @@ def as_targets(
     context: str,
     name: str = "targets",
     of: str = "logits",
+    *,
+    any_values: bool = False,
 ) -> Targets:
     """Return the argument ``name``, targets of the argument ``of``, as a value: integers are
-    labels, floats are distributions of shape ``full``.
+    labels, floats are distributions of shape ``full``, or taken for such, whatever values they
+    have.
     """
     count, shape = full[axis], row_shape(full, axis)
     ignored = check_int(ignore_index, "ignore_index")
@@ -82,7 +85,8 @@ def as_targets(
     refuse_ignore_index(ignored)
     if axis != logits.ndim - 1:
         targets = xp.moveaxis(targets, axis, -1)
-    return Targets((dense_part(targets, name, where),), count, shape)
+    dense = any_part(targets, name) if any_values else dense_part(targets, name, where)
+    return Targets((dense,), count, shape)
 
 
 def as_value(
@@ -145,6 +149,11 @@ def mask_rows(
         rule = f"have shape {(count,)}, or {full} with 1 in place of rows"
         errors.bad_value("class_mask", rule, received)
     return to_rows(xp, xp.broadcast_to(class_mask, full), axis)
+
+
+def one_per_row(xp: Namespace, rows: Rows, like: Array) -> Amount:
+    """Return 1 for each row that takes part, in the dtype of ``like``, and 0 for the others."""
+    return 1.0 if rows.kept is None else xp.astype(rows.kept, like.dtype)
 
 
 def weight_column(

@@ -19,6 +19,7 @@ from softtargets.losses.arguments import (
     as_targets,
     check_where,
     mask_rows,
+    one_per_row,
     rows_of,
     stand_in,
     weight_column,
@@ -71,12 +72,16 @@ def make_problem(
     entropy_threshold: Amount | None = None,
     first_class: int = 0,
     num_classes: int | None = None,
+    any_values: bool = False,
+    count_rows: bool = False,
     expression: bool = False,
 ) -> Problem:
     """Check everything that a softmax loss takes and return it in matrix form.
 
     ``first_class`` and ``num_classes`` say which block of how many classes the logits hold,
-    ``expression`` asks for one expression that autograd differentiates.
+    ``expression`` asks for one expression that autograd differentiates. Where others are followed,
+    ``any_values`` may be in class weights and distributions, and ``count_rows`` says that the mean
+    divides by the rows that take part, whatever mass they have.
     """
     xp = namespace_of(logits, "logits")
     check_floating(logits, "logits")
@@ -89,10 +94,14 @@ def make_problem(
     count = _check_block(first_class, num_classes, block)
     full = (*logits.shape[:axis], count, *logits.shape[axis + 1 :])
     context = f"logits: {tuple(logits.shape)}, axis: {given}"
-    value = as_targets(xp, logits, targets, axis, full, ignore_index, where, context)
+    value = as_targets(
+        *(xp, logits, targets, axis, full, ignore_index, where, context), any_values=any_values
+    )
     value = value.smooth(rows_of(where, label_smoothing), prior=prior, spread=spread)
     if class_weight is not None:
-        class_weight = check_class_vector(xp, class_weight, "class_weight", logits, "logits", count)
+        class_weight = check_class_vector(
+            xp, class_weight, "class_weight", logits, "logits", count, signed=any_values
+        )
     penalties = check_penalties(xp, z_loss, confidence_penalty, entropy_threshold, logits)
     matrix = to_rows(xp, logits, axis)
     dtype = compute_dtype(xp, logits)
@@ -108,7 +117,8 @@ def make_problem(
     if not whole:
         rows = rows.classes(xp, first_class, stand_in(xp, matrix, block, dtype))
     weight = weight_column(xp, logits, sample_weight, shape, like, rows)
-    reducer = make_reducer(xp, reduction, rows.row_weight, like, shape, weight, denominator)
+    row_weight = one_per_row(xp, rows, like) if count_rows else rows.row_weight
+    reducer = make_reducer(xp, reduction, row_weight, like, shape, weight, denominator)
     loss = PLAIN if penalties is NO_PENALTIES else CrossEntropy(penalties)
     return Problem(xp, logits, axis, matrix, dtype, rows, reducer, loss, expression)
 
