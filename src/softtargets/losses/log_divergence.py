@@ -1,10 +1,13 @@
 """The divergence between targets and log-probabilities, entry by entry: checked, in rows."""
 
+from dataclasses import replace
+
 from softtargets._array.axes import to_rows
 from softtargets._array.checks import check_shape
 from softtargets._array.dtypes import check_floating
 from softtargets._array.namespaces import as_array, check_follows
 from softtargets._array.operations import gate
+from softtargets.losses.arguments import one_per_row
 from softtargets.losses.place import make_place
 from softtargets.losses.problem import Problem
 from softtargets.softmax.log_divergence import LogDivergence
@@ -36,8 +39,7 @@ def make_log_divergence(
     given = as_array(xp, to_rows(xp, targets, None), like.dtype, like)
     given = gate(xp, setting.where, given, 0.0, like)
     t = xp.exp(given) if log_targets else given
-    rows = Rows(vectors=(Vector(1.0, t),), kept=setting.where, row_weight=1.0)
-    if setting.where is not None:
-        rows = Rows(rows.vectors, kept=setting.where)
+    rows = Rows(vectors=(Vector(1.0, t),), kept=setting.where)
+    rows = replace(rows, row_weight=one_per_row(xp, rows, like))
     loss = LogDivergence(given if log_targets else None)
     return place.problem(rows, loss, (reduction, denominator, None), expression)

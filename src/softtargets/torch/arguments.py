@@ -47,6 +47,13 @@ def check_tensor(value: Any, argument: str) -> None:
         errors.bad_type(argument, "be a tensor", type(value).__name__)
 
 
+def check_floats(value: Any, argument: str) -> None:
+    """Raise unless ``value`` is a tensor of real floating-point numbers."""
+    check_tensor(value, argument)
+    if not value.is_floating_point():
+        errors.bad_type(argument, "have a real floating-point dtype", value.dtype)
+
+
 def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> Reduction:
     """Return the reduction that is meant, with torch's warnings for what it no longer wants."""
     if size_average is not None or reduce is not None:

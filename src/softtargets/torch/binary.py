@@ -11,7 +11,7 @@ from softtargets.targets.value import Targets
 from softtargets.torch.arguments import (
     as_given,
     broadcast,
-    check_tensor,
+    check_floats,
     class_axis,
     common_dtype,
     fraction_of,
@@ -89,13 +89,11 @@ def binary_cross_entropy_with_logits(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     try:
-        check_tensor(input, "input")
+        check_floats(input, "input")
         if isinstance(target, Targets):
             target, dtype = dense(input, target), common_dtype(input)
         else:
-            check_tensor(target, "target")
-            if not target.is_floating_point():
-                errors.bad_type("target", "have a real floating-point dtype", target.dtype)
+            check_floats(target, "target")
             dtype = common_dtype(target)
         options: dict[str, Any] = {
             "label_smoothing": _each(fraction_of(label_smoothing), input, "label_smoothing"),

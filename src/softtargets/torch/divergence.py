@@ -12,7 +12,7 @@ from softtargets.targets.value import Targets
 from softtargets.torch.arguments import (
     as_given,
     broadcast,
-    check_tensor,
+    check_floats,
     class_axis,
     common_dtype,
     fraction_of,
@@ -90,12 +90,12 @@ def kl_div(
     tensor(0.0953)
     """
     try:
-        check_tensor(input, "input")
+        check_floats(input, "input")
         chosen, denominator, later = _reduction(input, size_average, reduce, reduction, denominator)
         if isinstance(target, Targets):
             target, log_target, dtype = dense(input, target), False, common_dtype(input)
         else:
-            check_tensor(target, "target")
+            check_floats(target, "target")
             dtype = common_dtype(input, target)
         amount = fraction_of(label_smoothing)
         if not is_number(amount) or amount or prior is not None or spread != "all":
