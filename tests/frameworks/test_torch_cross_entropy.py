@@ -72,9 +72,9 @@ def test_every_combination(shape: tuple[int, ...]) -> None:
             ignored, (None, POSITIVE, SIGNED), (0.0, 0.1, 1.0), ("mean", "sum", "none")
         ):
             kept = target[target != mark]
-            if weight is SIGNED and not target.is_floating_point() and kept.numel():
-                if not weight[kept.long()].sum().abs() > 1e-9:
-                    continue  # torch divides by 0, see below
+            labels = kept.long() if kept.numel() and not kept.is_floating_point() else None
+            if weight is SIGNED and labels is not None and SIGNED[labels].sum() == 0:
+                continue  # torch divides by 0, see below
             if target.dtype == torch.uint8 and weight is not None and smoothing:
                 continue  # torch finds that it cannot gather with bytes
             want = assert_agree(
@@ -92,9 +92,7 @@ def test_gradients_of_probabilities_and_weights() -> None:
     """Probabilities and their class weights are differentiated as in torch."""
     x, q = logits_of((3, K)), torch.rand(3, K, dtype=torch.float64)
     for smoothing in (0.0, 0.1):
-        assert_agree(
-            ours.cross_entropy, F.cross_entropy, (x, q, SIGNED), label_smoothing=smoothing
-        )
+        assert_agree(ours.cross_entropy, F.cross_entropy, (x, q, SIGNED), label_smoothing=smoothing)
 
 
 @pytest.mark.parametrize("amount", [-0.5, -1, float("nan"), True, False, 0, 1, torch.tensor(0.25)])
@@ -190,8 +188,7 @@ def test_messages() -> None:
         ),
         (
             lambda: ours.cross_entropy(x, LABELS, POSITIVE),
-            "weight must have the dtype torch.float32 of input where target are labels, "
-            "got torch.float64",
+            "weight must have the dtype torch.float32 of input for labels, got torch.float64",
         ),
         (
             lambda: ours.cross_entropy(x, LABELS, POSITIVE[1:].float()),
@@ -271,7 +268,9 @@ def test_where_torch_has_nan() -> None:
     y = torch.tensor([-100, 0])
     loss = ours.cross_entropy(x, y)
     torch.testing.assert_close(loss, F.cross_entropy(x, y))
-    (got,), (want,) = (torch.autograd.grad(f(x, y), x) for f in (ours.cross_entropy, F.cross_entropy))
+    (got,), (want,) = (
+        torch.autograd.grad(f(x, y), x) for f in (ours.cross_entropy, F.cross_entropy)
+    )
     assert want[0].isnan().all()
     assert not got[0].any()
     torch.testing.assert_close(got[1], want[1])

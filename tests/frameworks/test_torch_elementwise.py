@@ -111,7 +111,10 @@ def test_messages() -> None:
             lambda: binary(X, T.long()),
             "target must have a real floating-point dtype, got torch.int64",
         ),
-        (lambda: binary(X, T[0]), "target must have shape (2, 3), got (3,) [input: (2, 3), axis: None]"),
+        (
+            lambda: binary(X, T[0]),
+            "target must have shape (2, 3), got (3,) [input: (2, 3), axis: None]",
+        ),
         (lambda: binary(X, T, weight=T[:, 0]), "weight must broadcast to (2, 3), got (2,)"),
         (lambda: binary(X, T, weight=2.0), "weight must be a tensor, got float"),
         (

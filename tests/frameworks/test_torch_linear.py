@@ -114,7 +114,7 @@ def test_messages() -> None:
         ),
         (
             lambda: ours.linear_cross_entropy(x, w, torch.zeros(5, K), ignore_index=1),
-            "ignore_index must be None unless target are labels, got 1",
+            "ignore_index must be None for probabilities, got 1",
         ),
         (
             lambda: ours.linear_cross_entropy(x, w.double(), LABELS),
@@ -155,8 +155,8 @@ def test_dtypes(dtype: Any) -> None:
 def test_options(size: int | None) -> None:
     """Torch's options say how many rows a block has; the numbers do not depend on it."""
     options = torch.nn.LinearCrossEntropyOptions(batch_chunk_size=size)
+    words = {"label_smoothing": 0.1, "weight": WEIGHT}
     for target in (LABELS, numbers(5, K, seed=3).softmax(1)):
-        words = {"label_smoothing": 0.1, "weight": WEIGHT}
         assert_agree(
             lambda x, w, t=target: ours.linear_cross_entropy(x, w, t, options=options, **words),
             lambda x, w, t=target: F.linear_cross_entropy(x, w, t, **words),

@@ -84,9 +84,10 @@ def autocasts(array: Array) -> bool:
 
 def as_given(array: Array) -> contextlib.AbstractContextManager[Any]:
     """Return a context in which nothing is cast behind our back."""
+    context: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
     if autocasts(array):
-        return torch.autocast(array.device.type, enabled=False)
-    return contextlib.nullcontext()
+        context = torch.autocast(array.device.type, enabled=False)
+    return context
 
 
 def common_dtype(first: Array, *others: Array | None) -> Any:

@@ -153,6 +153,6 @@ def as_torch_has_it(
         errors.bad_type("targets", "have dtype int64 or uint8 for labels", target.dtype)
     dtype = common_dtype(like)
     if weight is not None and weight.dtype != like.dtype and not autocasts(like):
-        rule = f"have the dtype {like.dtype} of logits where targets are labels"
+        rule = f"have the dtype {like.dtype} of logits for labels"
         errors.bad_type("class_weight", rule, weight.dtype)
     return dtype

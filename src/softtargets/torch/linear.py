@@ -113,15 +113,15 @@ def linear_cross_entropy(
     try:
         shape = _check_layer(input, linear_weight, linear_bias)
         if ignore_index is not None and tuple(getattr(target, "shape", ())) == shape:
-            errors.bad_value("ignore_index", "be None unless targets are labels", ignore_index)
+            errors.bad_value("ignore_index", "be None for probabilities", ignore_index)
         if len(shape) > 2:
             logits = _all_logits(input, linear_weight, linear_bias, shape)
         else:
             dtype = as_torch_has_it(input, shape, target, call)
-            layer = _cast(input, linear_weight, linear_bias)
+            x, w, b = (_cast(array, input) for array in (input, linear_weight, linear_bias))
             block = None if options is None else _block_bytes(options, shape, input)
             with as_given(input):
-                value = linear_value(LinearCall(*layer, target, block, call))
+                value = linear_value(LinearCall(x, w, b, target, block, call))
             return in_dtype(value, dtype)
     except (TypeError, ValueError) as error:
         raise refusal(error, NAMES) from None
@@ -158,19 +158,14 @@ def _all_logits(
     return logits.reshape(shape)
 
 
-def _cast(*arrays: Array | None) -> list[Array | None]:
-    """Return the arrays of the layer in the dtype of autocast, where there is one."""
-    first = arrays[0]
-    assert first is not None
-    if not autocasts(first):
-        return list(arrays)
-    dtype = torch.get_autocast_dtype(first.device.type)
-    return [x if x is None or x.dtype == torch.float64 else x.to(dtype) for x in arrays]
+def _cast(array: Array | None, features: Array) -> Array | None:
+    """Return an array of the layer in the dtype of autocast, where there is one."""
+    if array is None or array.dtype == torch.float64 or not autocasts(features):
+        return array
+    return array.to(torch.get_autocast_dtype(features.device.type))
 
 
 def _block_bytes(options: Any, shape: tuple[int, ...], features: Array) -> int | None:
     """Return how much memory so many rows of logits take, in the dtype in which they are made."""
-    rows = options.batch_chunk_size
-    if rows is None:
-        return None
-    return int(rows) * shape[-1] * max(4, features.element_size())
+    rows: int | None = options.batch_chunk_size
+    return None if rows is None else rows * shape[-1] * max(4, int(features.element_size()))

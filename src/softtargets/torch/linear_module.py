@@ -15,7 +15,7 @@ from softtargets.torch.options import SoftmaxOptions
 from softtargets.typing import Amount, Array, Spread
 
 
-class LinearCrossEntropyLoss(SoftmaxOptions, _WeightedLoss):  # type: ignore[misc]
+class LinearCrossEntropyLoss(SoftmaxOptions, _WeightedLoss):
     """``torch.nn.LinearCrossEntropyLoss`` with the keywords of this library.
 
     The last linear layer of a classifier, ``self.linear``, with its loss: no more than one block of

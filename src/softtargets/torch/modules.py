@@ -15,7 +15,7 @@ from softtargets.torch.options import SoftmaxOptions
 from softtargets.typing import Amount, Array, Spread
 
 
-class CrossEntropyLoss(SoftmaxOptions, torch.nn.CrossEntropyLoss):  # type: ignore[misc]
+class CrossEntropyLoss(SoftmaxOptions, torch.nn.CrossEntropyLoss):
     """``torch.nn.CrossEntropyLoss`` with the keywords of this library.
 
     Parameters
@@ -95,7 +95,7 @@ class CrossEntropyLoss(SoftmaxOptions, torch.nn.CrossEntropyLoss):  # type: igno
         return ", ".join(self.printed())
 
 
-class BCEWithLogitsLoss(torch.nn.BCEWithLogitsLoss):  # type: ignore[misc]
+class BCEWithLogitsLoss(torch.nn.BCEWithLogitsLoss):
     """``torch.nn.BCEWithLogitsLoss`` with the keywords of this library.
 
     Parameters
@@ -158,7 +158,7 @@ class BCEWithLogitsLoss(torch.nn.BCEWithLogitsLoss):  # type: ignore[misc]
         )
 
 
-class KLDivLoss(torch.nn.KLDivLoss):  # type: ignore[misc]
+class KLDivLoss(torch.nn.KLDivLoss):
     """``torch.nn.KLDivLoss`` with the keywords of this library.
 
     Parameters
