@@ -17,6 +17,25 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+def generator(seed: int) -> Any:
+    return torch.Generator().manual_seed(seed)
+
+
+def numbers(*shape: int, seed: int = 0, dtype: Any = torch.float64) -> Any:
+    """Return normal numbers."""
+    return torch.randn(shape, dtype=dtype, generator=generator(seed))
+
+
+def distributions(*shape: int, axis: int = 1, seed: int = 0, dtype: Any = torch.float64) -> Any:
+    """Return numbers above 0 that sum to 1 along an axis."""
+    return numbers(*shape, seed=seed, dtype=dtype).softmax(axis)
+
+
+def labels(count: int, *shape: int, seed: int = 0) -> Any:
+    """Return labels of so many classes."""
+    return torch.randint(0, count, shape, generator=generator(seed))
+
+
 def outcome(function: Callable[..., Any], tensors: tuple[Any, ...], words: dict[str, Any]) -> Any:
     """Return value and gradients for all that is differentiable, or the error."""
     given = [x.detach().clone() for x in tensors]

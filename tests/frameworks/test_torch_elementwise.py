@@ -12,17 +12,13 @@ torch = pytest.importorskip("torch")
 
 import softtargets as st  # noqa: E402
 from softtargets import torch as ours  # noqa: E402
-from tests.frameworks.agreement import assert_agree, one_thread  # noqa: E402, F401
+from tests.frameworks.agreement import assert_agree, numbers, one_thread  # noqa: E402, F401
 
 F = torch.nn.functional
 SHAPES = [(), (3,), (2, 3), (2, 3, 2), (2, 1, 3, 2), (0, 3), (2, 0)]
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 X = torch.tensor([[1.0, -2.0, 3.0], [0.0, 0.5, -1.0]], dtype=torch.float64)
 T = torch.tensor([[1.0, 0.0, 0.3], [0.2, 1.0, 0.0]], dtype=torch.float64)
-
-
-def numbers(shape: tuple[int, ...], seed: int) -> Any:
-    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 def broadcastable(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -38,9 +34,9 @@ def binary(x: Any, t: Any, **words: Any) -> Any:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_binary_combinations(shape: tuple[int, ...]) -> None:
     """Targets of any value, weights of any sign and shape, and reductions are as in torch."""
-    x = numbers(shape, 0) * 3
+    x = numbers(*shape, seed=0) * 3
     shapes = broadcastable(shape)
-    for t in (torch.sigmoid(numbers(shape, 1)), numbers(shape, 2)):
+    for t in (torch.sigmoid(numbers(*shape, seed=1)), numbers(*shape, seed=2)):
         for weight, positive, reduction in itertools.product(
             (None, *shapes), (None, *shapes), ("mean", "sum", "none")
         ):
@@ -48,8 +44,8 @@ def test_binary_combinations(shape: tuple[int, ...]) -> None:
                 binary,
                 F.binary_cross_entropy_with_logits,
                 (x, t),
-                weight=None if weight is None else numbers(weight, 3),
-                pos_weight=None if positive is None else numbers(positive, 4),
+                weight=None if weight is None else numbers(*weight, seed=3),
+                pos_weight=None if positive is None else numbers(*positive, seed=4),
                 reduction=reduction,
             )
             assert not isinstance(want, Exception)
@@ -103,39 +99,6 @@ def test_binary_refused(x: Any, t: Any, words: dict[str, Any]) -> None:
     assert isinstance(refused, Exception)
 
 
-def test_messages() -> None:
-    """Errors name torch's arguments, the rule and what was received."""
-    for call, message in (
-        (lambda: binary(X.numpy(), T), "input must be a tensor, got ndarray"),
-        (
-            lambda: binary(X, T.long()),
-            "target must have a real floating-point dtype, got torch.int64",
-        ),
-        (
-            lambda: binary(X, T[0]),
-            "target must have shape (2, 3), got (3,) [input: (2, 3), axis: None]",
-        ),
-        (lambda: binary(X, T, weight=T[:, 0]), "weight must broadcast to (2, 3), got (2,)"),
-        (lambda: binary(X, T, weight=2.0), "weight must be a tensor, got float"),
-        (
-            lambda: binary(X, T, pos_weight=T.bool()),
-            "pos_weight must have a real dtype, got torch.bool",
-        ),
-        (lambda: binary(X, T, label_smoothing=2), "label_smoothing must be in [0, 1], got 2.0"),
-        (
-            lambda: ours.kl_div(X, T[:, 0]),
-            "target must broadcast with the shape (2, 3) of input, got (2,)",
-        ),
-        (
-            lambda: ours.kl_div(X, T.long()),
-            "target must have a real floating-point dtype, got torch.int64",
-        ),
-    ):
-        with pytest.raises((ours.ArgumentError, ours.ArgumentTypeError)) as caught:
-            call()
-        assert str(caught.value) == message
-
-
 def test_binary_at_infinity() -> None:
     """An infinite logit on the right side costs nothing; torch has nan there."""
     x, t = torch.tensor([math.inf, -math.inf]), torch.tensor([1.0, 0.0])
@@ -162,9 +125,9 @@ def test_binary_with_more() -> None:
 
 def test_rows_in_blocks() -> None:
     """Many logits are cut into blocks, and their weights with them."""
-    x = numbers((600, 1000), 5)
-    t, w, p = (numbers((600, 1000), seed).abs() for seed in (6, 7, 8))
-    e = torch.sigmoid(numbers((600, 1), 9))
+    x = numbers(600, 1000, seed=5)
+    t, w, p = (numbers(600, 1000, seed=seed).abs() for seed in (6, 7, 8))
+    e = torch.sigmoid(numbers(600, 1, seed=9))
     want = F.binary_cross_entropy_with_logits(x, (1 - e) * t + e / 2, w, pos_weight=p)
     got = binary(x, t, weight=w, pos_weight=p, label_smoothing=e)
     torch.testing.assert_close(got, want)
@@ -180,7 +143,7 @@ def test_targets_as_target() -> None:
     labels = torch.tensor([[0, 2], [1, 1]])
     t = st.Targets.from_labels(labels, 3).mix(st.Targets.from_labels(labels.T, 3), 0.7).smooth(0.1)
     for dtype in FLOATS:
-        x = numbers((2, 3, 2), 5).to(dtype)
+        x = numbers(2, 3, 2, seed=5).to(dtype)
         eps = torch.finfo(dtype).eps
         q = t.to_dense(axis=1, dtype=torch.float64)
         for got, want in (
@@ -209,7 +172,7 @@ PAIRS = [
 @pytest.mark.parametrize(("shape", "other"), PAIRS)
 def test_divergence_combinations(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
     """Shapes that broadcast, logarithms, all reductions and what torch gives up are as in torch."""
-    x, t = F.logsigmoid(numbers(shape, 0)), torch.sigmoid(numbers(other, 1))
+    x, t = F.logsigmoid(numbers(*shape, seed=0)), torch.sigmoid(numbers(*other, seed=1))
     legacy = [{"size_average": a, "reduce": r} for a in (True, False) for r in (None, True, False)]
     for reduction, log_target, more in itertools.product(
         ("mean", "batchmean", "sum", "none", "x"), (False, True), ({}, *legacy)
@@ -260,7 +223,7 @@ def test_divergence_at_zero() -> None:
 
 def test_divergence_with_more() -> None:
     """Smoothing along axis 1, masks and denominators follow the targets."""
-    x, q = numbers((2, 3, 2), 0).log_softmax(1), numbers((2, 3, 2), 1).softmax(1)
+    x, q = numbers(2, 3, 2, seed=0).log_softmax(1), numbers(2, 3, 2, seed=1).softmax(1)
     prior = torch.tensor([0.5, 0.3, 0.2]).double()
     smooth = 0.9 * q + 0.1 * prior[:, None]
     where = torch.tensor([[True], [False], [True]])
