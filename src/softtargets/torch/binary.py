@@ -49,8 +49,8 @@ def binary_cross_entropy_with_logits(
     input : Tensor, real floating
         Logits of any shape; each is a decision of its own.
     target : Tensor or Targets
-        Floats of the shape of ``input``, of any value, or :class:`Targets` whose classes are on
-        axis 1 of ``input``.
+        Floats of the shape of ``input``, of any value, or :class:`~softtargets.Targets` whose
+        classes are on axis 1 of ``input``.
     weight, pos_weight : Tensor, optional
         Broadcast to the shape of ``input``; of any sign. Neither enters the denominator.
     size_average, reduce : bool, optional
@@ -70,7 +70,7 @@ def binary_cross_entropy_with_logits(
     -------
     Tensor
         0-d, or of the shape of ``input`` for "none"; of the dtype of ``target``, as in torch, or
-        that of ``input`` for :class:`Targets`.
+        that of ``input`` for :class:`~softtargets.Targets`.
 
     Raises
     ------

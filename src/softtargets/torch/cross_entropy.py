@@ -58,17 +58,18 @@ def cross_entropy(
         Logits of shape (C,), (N, C) or (N, C, d1, ..., dK).
     target : Tensor or Targets
         Labels (int64 or uint8) of the shape of ``input`` without its classes, probabilities of the
-        shape of ``input``, or :class:`Targets` with rows of the shape that labels would have.
+        shape of ``input``, or :class:`~softtargets.Targets` with rows of the shape that labels
+        would have.
     weight : Tensor, optional
         Shape (C,), of any sign; of the dtype of ``input`` for labels.
     size_average, reduce : bool, optional
         As in torch, which warns of them.
     ignore_index : int, default -100
         Rows with this label take no part. Probabilities refuse one of 0 or more, and
-        :class:`Targets` any other than the default.
+        ``Targets`` any other than the default.
     reduction : {"mean", "sum", "none"}, default "mean"
-        As in torch. The mean of :class:`Targets` divides by what labels would give: the sum of
-        v <q before smoothing, w>.
+        As in torch. The mean of ``Targets`` divides by what labels would give: the sum of v <q
+        before smoothing, w>.
     label_smoothing : number, 0-d tensor, or one value per row, default 0
         At most 1. A number below 0, and nan, count as 0, as in torch.
     prior, spread, sample_weight, where, class_mask, denominator

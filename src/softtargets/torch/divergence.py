@@ -49,8 +49,8 @@ def kl_div(
     input : Tensor, real floating
         Log-probabilities, such as ``log_softmax`` gives. They may be any numbers.
     target : Tensor or Targets
-        Probabilities, broadcast against ``input``, or :class:`Targets` whose classes are on axis 1
-        of ``input``.
+        Probabilities, broadcast against ``input``, or :class:`~softtargets.Targets` whose classes
+        are on axis 1 of ``input``.
     size_average, reduce : bool, optional
         As in torch, which warns of them.
     reduction : {"mean", "batchmean", "sum", "none"}, default "mean"

@@ -17,8 +17,8 @@ from softtargets.typing import Array, Pairing, Unit
 class Mixup(torch.nn.Module):
     """Mixes the inputs and the targets of a batch, by mixup or by cutmix, while it trains.
 
-    The targets are :class:`Targets`: two labels and two weights per row. With both kinds of mixing,
-    each batch is mixed by one of them.
+    The targets are :class:`~softtargets.Targets`: two labels and two weights per row. With both
+    kinds of mixing, each batch is mixed by one of them.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ class Mixup(torch.nn.Module):
 
     Notes
     -----
-    Called with inputs and targets (labels, distributions or :class:`Targets`) it returns inputs of
-    the same shape, dtype and device, and :class:`Targets`. In ``eval()`` mode nothing is mixed.
+    Called with inputs and targets (labels, distributions or ``Targets``) it returns inputs of the
+    same shape, dtype and device, and ``Targets``. In ``eval()`` mode nothing is mixed.
     The state of the generator decides all that is drawn. It works as ``collate_fn``, too:
     ``lambda rows: mix(*default_collate(rows))``.
 

@@ -28,7 +28,7 @@ class CrossEntropyLoss(SoftmaxOptions, torch.nn.CrossEntropyLoss):
     Notes
     -----
     It is called with ``input`` and ``target``, as in torch, where a target may be
-    :class:`Targets`, and with these keywords:
+    :class:`~softtargets.Targets`, and with these keywords:
     ``label_smoothing`` (instead of the module's: a schedule, or one value per row),
     ``sample_weight``, ``where`` and ``denominator``.
 
