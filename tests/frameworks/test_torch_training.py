@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,40 @@ def test_compiled_step() -> None:
             torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-6)
     assert counter.frame_count == 1
     reset()
+
+
+DOUBLE, HALVES = numbers(3, K), distributions(3, K, seed=1)
+DIFFERENTIABLE = [
+    ("cross_entropy", torch.tensor([0, 1, 3]), {"weight": W - 0.1, "label_smoothing": 0.1}),
+    ("cross_entropy", HALVES, {"label_smoothing": 0.1}),
+    ("binary_cross_entropy_with_logits", HALVES, {"pos_weight": HALVES}),
+    ("kl_div", HALVES, {"reduction": "sum"}),
+    ("kl_div", HALVES.log(), {"reduction": "sum", "log_target": True}),
+]
+
+
+@pytest.mark.parametrize(("name", "target", "words"), DIFFERENTIABLE)
+# Of torch's forward mode, and of its own kl_div.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")
+def test_transforms(name: str, target: Any, words: dict[str, Any]) -> None:
+    """`torch.func`, forward mode, second derivatives and compilation see what torch's loss has."""
+
+    def of(module: Any, x: Any) -> Any:
+        return getattr(module, name)(x, target, **words)
+
+    for seen in (
+        lambda loss: torch.func.grad(loss)(DOUBLE),
+        lambda loss: torch.func.vmap(loss)(torch.stack([DOUBLE, 2 * DOUBLE])),
+        lambda loss: torch.func.jvp(loss, (DOUBLE,), (HALVES,))[1],
+        lambda loss: torch.autograd.functional.hessian(loss, DOUBLE),
+    ):
+        got, want = (seen(functools.partial(of, module)) for module in (ours, F))
+        torch.testing.assert_close(got, want)
+    torch.compiler.reset()
+    compiled = torch.compile(functools.partial(of, ours), fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(DOUBLE), of(F, DOUBLE))
+    torch.compiler.reset()
 
 
 WORLD = 2
