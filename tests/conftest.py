@@ -1,5 +1,6 @@
 """Fixtures of every test, and how Hypothesis draws its examples."""
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +11,9 @@ import softtargets as st
 from softtargets._array import threads
 from tests.backends import Variant, selected
 from tests.thinning import left_out
+
+# Keras takes its backend when it is imported, and by default one that nothing else here needs.
+os.environ.setdefault("KERAS_BACKEND", "jax")
 
 # Repeatable: the same examples in every run. --hypothesis-profile=explore looks further.
 settings.register_profile(
