@@ -38,7 +38,7 @@ myst_heading_anchors = 3
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 # Not installed where the documentation is built.
-autodoc_mock_imports = ["torch", "transformers"]
+autodoc_mock_imports = ["jax", "keras", "torch", "transformers"]
 napoleon_google_docstring = False
 napoleon_use_param = False
 napoleon_use_rtype = False
