@@ -38,13 +38,11 @@ LOSSES: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any]]] = {
         ),
         {},
     ),
-    "binary": (st.binary_cross_entropy, (np.eye(K)[[0, 1, 4, 2]],), {**SHARED, "reduction": "sum"}),
     "every logit": (
         st.binary_cross_entropy,
         (np.eye(K)[[0, 1, 4, 2]],),
         {"axis": None, "reduction": "none"},
     ),
-    "distillation": (st.distillation, (V,), {"temperature": 2.0}),
     "partial": (functools.partial(st.forward_correction, transition=TRANSITION), (LABELS,), {}),
 }
 

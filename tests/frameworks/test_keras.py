@@ -27,13 +27,13 @@ def test_on_this_backend(name: str) -> None:
     checks.run(name)
 
 
-@pytest.mark.parametrize("backend", sorted({"jax", "numpy", "torch"} - {checks.BACKEND}))
-def test_on_other_backends(backend: str) -> None:
+@pytest.mark.parametrize("other", sorted({"jax", "numpy", "torch"} - {checks.BACKEND}))
+def test_on_other_backends(other: str) -> None:
     """Each check holds with the other backends."""
-    if backend != "numpy":
-        pytest.importorskip(backend)
+    if other != "numpy":
+        pytest.importorskip(other)
     path = os.pathsep.join(filter(None, [str(ROOT), *sys.path]))
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": path}
+    environment = {**os.environ, "KERAS_BACKEND": other, "PYTHONPATH": path}
     done = subprocess.run(
         [sys.executable, "-m", "tests.frameworks.keras_checks"],
         capture_output=True,
