@@ -98,14 +98,14 @@ def row_losses_and_states(work: Work) -> tuple[Array, list[Any]]:
     return _in_blocks(work, plan._replace(threaded=False), None, None, states), states
 
 
-def row_gradient(
-    work: Work, states: list[Any], scale: Amount, out: Array | None = None
-) -> Array:
+def row_gradient(work: Work, states: list[Any], scale: Amount, out: Array | None = None) -> Array:
     """Return ``scale`` times the gradient of each row's loss: one more exponential, no sums.
 
     It is written into ``out`` if that is given, which may be the matrix itself.
     """
     xp, matrix, rows, dtype = work[:4]
+    if matrix.shape[1] == 0:
+        return matrix  # a block of no classes
     plan = work.plan
     if plan is None:
         with quiet(xp):

@@ -42,7 +42,7 @@ def row_states(work: Work, moments: int = 0) -> RowState:
 
 def states_gradient(work: Work, states: RowState, scale: Amount) -> Array:
     """Return ``scale`` times the gradient of each row's loss, of the states of all classes."""
-    return row_gradient(work, _by_block(work, states), scale)
+    return row_gradient(work, by_block(work, states), scale)
 
 
 def linear_states(linear: Linear, moments: int = 0) -> RowState:
@@ -60,12 +60,13 @@ def linear_states_gradients(
     """Return ``scale`` times the gradients that are ``wanted``, of the states of all classes."""
 
     def gradient(work: Work, block: slice, factor: Array, out: Array | None) -> Array:
-        return row_gradient(work, _by_block(work, states.block(block)), factor, out)
+        return row_gradient(work, by_block(work, states.block(block)), factor, out)
 
     return gradients_of(linear, scale, wanted, gradient)
 
 
-def _by_block(work: Work, states: RowState) -> list[Any]:
+def by_block(work: Work, states: RowState) -> list[Any]:
+    """Return the states of the blocks of rows that the work is cut into."""
     plan = work.plan
     return [states] if plan is None else [states.block(block) for block in plan.blocks]
 

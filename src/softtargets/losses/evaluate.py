@@ -159,7 +159,7 @@ class _Gradient:
         return gradient
 
 
-class _States:
+class States:
     """What the gradient takes beside the logits: a few numbers per row."""
 
     def __init__(self, problem: Problem, states: list[Any]) -> None:
@@ -199,7 +199,7 @@ def _with_gradient(call: Call) -> Array:
         return _value(rest.of(logits), expression=True)
 
     def forward(logits: Array) -> tuple[Array, Any]:
-        kind = _Gradient if may_look(logits) else _States
+        kind = _Gradient if may_look(logits) else States
         return kind.beside_value(rest.of(logits))
 
     def backward(kept: Any, upstream: Array, inputs: Callable[[], tuple[Array]]) -> tuple[Array]:

@@ -170,9 +170,7 @@ class RowState(NamedTuple):
         sums = (a + b for a, b in zip(left.sums(), right.sums(), strict=True))
         return left.with_sums(sums)
 
-    def combined(
-        self, largest: Callable[[Array], Array], total: Callable[[Array], Array]
-    ) -> Self:
+    def combined(self, largest: Callable[[Array], Array], total: Callable[[Array], Array]) -> Self:
         """Return the state of the classes of all blocks, where this is the state of one of them.
 
         For a matrix of columns, ``largest`` and ``total`` return its largest entries and its sums
