@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from softtargets._array import errors
 from softtargets._array.traits import may_look
+from softtargets.distributed.comparison import Entry, compare
 from softtargets.distributed.description import DTYPES, Part
 from softtargets.distributed.groups import Group
 from softtargets.losses.reductions import REDUCTIONS
@@ -58,7 +59,7 @@ def agree(
         raise
     parts = [Part(*numbers) for numbers in group.gather(told)]
     _compare(parts, name, rows=rows)
-    known[own] = _block(parts, int(group.rank), rows=rows)
+    known[own] = _block(parts, int(group.rank), name, rows=rows)
     return known[own]
 
 
@@ -67,40 +68,30 @@ def _compare(parts: Sequence[Part], name: str, *, rows: bool) -> None:
     if failed:
         rule = "get arguments that are valid on every rank"
         errors.bad_value(name, rule, f"an error on rank {failed[0]}")
-    for field, argument, rule, names in _SAME:
-        if field not in (_OF_ROWS if rows else _OF_CLASSES):
-            continue
-        found = [getattr(part, field) for part in parts]
-        other = next((rank for rank, value in enumerate(found) if value != found[0]), None)
-        if other is None:
-            continue
-        received = f"other ones on rank {other} than on rank 0"
-        if names is not None:
-            first, second = (names(found[rank]) for rank in (0, other))
-            received = f"{first} on rank 0 and {second} on rank {other}"
-        errors.bad_value(argument, f"{rule} on every rank of {name}", received)
+    kept = _OF_ROWS if rows else _OF_CLASSES
+    compare(parts, [_SAME[field] if field in kept else None for field in Part._fields], name)
 
 
 def _or_none(value: int) -> str:
     return "none" if value < 0 else str(value)
 
 
-#: What must be the same in all parts: the field, the argument, the rule, and what it stands for.
-_SAME: tuple[tuple[str, str, str, Callable[[int], str] | None], ...] = (
-    ("dtype", "logits", "have the same dtype", lambda value: DTYPES[value]),
-    ("rows", "logits", "have as many rows", str),
-    ("shape", "logits", "have rows of the same shape", None),
-    ("reduction", "reduction", "be the same", lambda value: repr(REDUCTIONS[value])),
-    ("num_classes", "num_classes", "be the same", _or_none),
-    ("classes", "logits", "have as many classes", str),
-    ("targets", "targets", "be the same", None),
-    ("options", "the other arguments", "be the same", None),
-)
+#: What must be the same in all parts.
+_SAME = {
+    "dtype": Entry("logits", "have the same dtype", lambda value: DTYPES[value]),
+    "rows": Entry("logits", "have as many rows"),
+    "shape": Entry("logits", "have rows of the same shape", None),
+    "reduction": Entry("reduction", "be the same", lambda value: repr(REDUCTIONS[value])),
+    "num_classes": Entry("num_classes", "be the same", _or_none),
+    "classes": Entry("logits", "have as many classes"),
+    "targets": Entry("targets", "be the same", None),
+    "options": Entry("the other arguments", "be the same", None),
+}
 _OF_ROWS = ("dtype", "reduction", "num_classes", "classes")
 _OF_CLASSES = ("dtype", "rows", "shape", "reduction", "num_classes", "targets", "options")
 
 
-def _block(parts: Sequence[Part], rank: int, *, rows: bool) -> Block:
+def _block(parts: Sequence[Part], rank: int, name: str, *, rows: bool) -> Block:
     """Return the block of one process, if the blocks of all hold each class once."""
     own = parts[rank]
     if rows:
@@ -109,9 +100,12 @@ def _block(parts: Sequence[Part], rank: int, *, rows: bool) -> Block:
     first = [part.first_class for part in parts]
     if max(first) < 0:
         first = [end - part.classes for end, part in zip(ends, parts, strict=True)]
+    elif min(first) < 0:
+        rule = f"be given on every rank of {name}, or on none"
+        errors.bad_value("first_class", rule, f"None on rank {first.index(-1)}")
     count = ends[-1] if own.num_classes < 0 else own.num_classes
-    blocks = sorted(zip(first, parts, strict=True), key=lambda pair: (pair[0], pair[1].classes))
-    bounds = [(start, start + part.classes) for start, part in blocks]
+    pairs = zip(first, parts, strict=True)
+    bounds = sorted((start, start + part.classes) for start, part in pairs if part.classes)
     edges = [(0, 0), *bounds, (count, count)]
     if any(one[1] != two[0] for one, two in pairwise(edges)):
         received = ", ".join(f"[{start}, {stop})" for start, stop in bounds)

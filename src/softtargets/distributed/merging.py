@@ -10,10 +10,26 @@ from softtargets._array.kinds import namespace
 from softtargets._array.traits import quiet
 from softtargets.calibration import CalibrationBins, CalibrationSummary
 from softtargets.calibration.inputs import SCOPES
+from softtargets.distributed.comparison import Entry, compare
 from softtargets.distributed.description import DTYPES
 from softtargets.distributed.groups import Group, as_group
 from softtargets.losses.softmax_state import SoftmaxState
 from softtargets.typing import Array
+
+
+_OF_STATES = (
+    Entry("part", "have as many rows"),
+    Entry("part", "have rows of the same shape", None),
+    Entry("part", "have the same dtype", lambda value: DTYPES[value]),
+    Entry("part", "have as many tails"),
+)
+_OF_BINS = (
+    Entry("part", "have as many bins"),
+    Entry("part", "have as many bins of the error"),
+    Entry("part", "have the same scope", lambda value: repr(SCOPES[value])),
+    Entry("part", "have the same from_logits", lambda value: str(value == 1)),
+    Entry("part", "have as many classes", missing=0),
+)
 
 
 def merge(part: Any, group: Any) -> Any:
@@ -75,27 +91,29 @@ def merge(part: Any, group: Any) -> Any:
 
 def _states(part: SoftmaxState, group: Group) -> Any:
     state = part.state
-    own = {
-        "number of rows": state.exp_sum.shape[0],
-        "shape of rows": zlib.crc32(repr(part.row_shape).encode()),
-        "dtype": DTYPES.index(dtype_name(state.exp_sum)),
-        "number of tails": len(state.tails),
-    }
-    _compare(own, group)
+    own = (
+        state.exp_sum.shape[0],
+        zlib.crc32(repr(part.row_shape).encode()),
+        DTYPES.index(dtype_name(state.exp_sum)),
+        len(state.tails),
+    )
+    compare(group.gather(own), _OF_STATES, "group")
     with quiet(namespace(state.exp_sum)):
         return replace(part, state=state.combined(group.maximum, group.sum))
 
 
 def _bins(part: CalibrationBins, group: Group, coarse: int = 0) -> Any:
     tally = part.tally
-    own = {
-        "number of bins": part.num_bins,
-        "number of coarse bins": coarse,
-        "scope": SCOPES.index(part.scope),
-        "from_logits": int(part.from_logits),
-        "number of classes": 0 if tally is None else tally.counts.shape[0] // part.num_bins,
-    }
-    kinds = max(_compare(own, group, perhaps="number of classes"))
+    own = (
+        part.num_bins,
+        coarse,
+        SCOPES.index(part.scope),
+        int(part.from_logits),
+        0 if tally is None else tally.counts.shape[0] // part.num_bins,
+    )
+    told = group.gather(own)
+    compare(told, _OF_BINS, "group")
+    kinds = max(numbers[-1] for numbers in told)
     merged = CalibrationBins(from_logits=part.from_logits, num_bins=part.num_bins, scope=part.scope)
     if kinds == 0:
         return merged
@@ -127,19 +145,3 @@ def _summary(part: CalibrationSummary, group: Group) -> Any:
 
 def _flat(array: Array) -> Array:
     return namespace(array).reshape(array, (-1,))
-
-
-def _compare(own: dict[str, int], group: Group, perhaps: str = "") -> list[int]:
-    """Raise unless all processes say the same numbers. Return the last one of each: those that are
-    not 0 are the same where it is the one that is known ``perhaps``.
-    """
-    told = group.gather(list(own.values()))
-    for place, name in enumerate(own):
-        found = [(rank, numbers[place]) for rank, numbers in enumerate(told)]
-        if name == perhaps:
-            found = [pair for pair in found if pair[1]]
-        for rank, value in found[1:]:
-            if value != found[0][1]:
-                received = f"{found[0][1]} on rank {found[0][0]} and {value} on rank {rank}"
-                errors.bad_value("part", f"have the same {name} on every rank of group", received)
-    return [numbers[-1] for numbers in told]

@@ -112,7 +112,14 @@ class ProcessGroup(Group):
                 found.append(rank)
         time.sleep(_PATIENCE)
         # What was sent over a closed connection has failed by now; other processes may be busy.
-        return sorted([*found, *(rank for rank, work in sent if work.exception() is not None)])
+        return sorted([*found, *(rank for rank, work in sent if _has_failed(work))])
+
+
+def _has_failed(work: Any) -> bool:
+    try:
+        return work.is_completed() and not work.wait()
+    except RuntimeError:
+        return True
 
 
 @functools.cache

@@ -4,6 +4,7 @@ A block on the host stays in the cache: max; subtract into the block; the sums t
 need; exp in place; sum; and for the gradient scale in place, subtract the targets in place.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import numpy as np

@@ -179,8 +179,7 @@ class States:
         x, problem = logits(), self.problem
         xp, axis = problem.xp, problem.axis
         problem = problem._replace(logits=x, matrix=to_rows(xp, x, axis))
-        column = upstream if upstream.ndim == 0 else xp.reshape(upstream, (-1, 1))
-        scale = problem.reducer.scale() * column
+        scale = problem.reducer.scale() * xp.reshape(upstream, (-1, 1))
         matrix = row_gradient(problem.work, self.states, scale)
         return from_rows(xp, matrix, tuple(x.shape), axis)
 

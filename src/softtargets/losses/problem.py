@@ -122,9 +122,7 @@ def make_problem(
         rows = rows.classes(xp, first_class, stand_in(xp, matrix, block, dtype))
     weight = weight_column(xp, logits, sample_weight, shape, like, rows)
     row_weight = one_per_row(xp, rows, like) if count_rows else rows.row_weight
-    reducer = make_reducer(
-        xp, reduction, row_weight, like, shape, weight, denominator, elsewhere
-    )
+    reducer = make_reducer(xp, reduction, row_weight, like, shape, weight, denominator, elsewhere)
     loss = PLAIN if penalties is NO_PENALTIES else CrossEntropy(penalties)
     return Problem(xp, logits, axis, matrix, dtype, rows, reducer, loss, expression)
 
