@@ -100,7 +100,11 @@ CASES: dict[str, Case] = {
     "rows of their own": Case(
         X,
         IGNORED,
-        {"label_smoothing": np.linspace(0.0, 0.5, 6), "sample_weight": np.arange(6.0), "where": ROWS},
+        {
+            "label_smoothing": np.linspace(0.0, 0.5, 6),
+            "sample_weight": np.arange(6.0),
+            "where": ROWS,
+        },
     ),
     "weights and a prior": Case(
         X, LABELS, {"label_smoothing": 0.2, "prior": PRIOR, "class_weight": WEIGHT}
@@ -130,7 +134,9 @@ CASES: dict[str, Case] = {
     "hostile": Case(_hostile(), LABELS, {"reduction": "none"}),
     "hostile, smoothed": Case(_hostile(), LABELS, {"reduction": "none", "label_smoothing": 0.1}),
     "an axis": Case(
-        np.moveaxis(X.reshape(2, 3, 8), -1, 1), LABELS.reshape(2, 3), {"axis": 1, "reduction": "none"}
+        np.moveaxis(X.reshape(2, 3, 8), -1, 1),
+        LABELS.reshape(2, 3),
+        {"axis": 1, "reduction": "none"},
     ),
     "no rows": Case(X[:0], LABELS[:0], {"reduction": "sum"}),
 }
@@ -163,9 +169,7 @@ LINEAR: dict[str, LinearCase] = {
     "linear prior": LinearCase(
         IGNORED, {"label_smoothing": 0.2, "prior": PRIOR, "class_weight": WEIGHT, **SMALL}, BIAS
     ),
-    "linear bucket": LinearCase(
-        _top_k("bucket"), {"confidence_penalty": 0.1}, BIAS, row_bytes=28
-    ),
+    "linear bucket": LinearCase(_top_k("bucket"), {"confidence_penalty": 0.1}, BIAS, row_bytes=28),
 }
 
 

@@ -1,9 +1,13 @@
-"""Branches that other processes run are measured where those of this one are."""
+"""Other processes of tests, whose branches are measured where those of this one are.
+
+``python -m tests.frameworks.measured module arguments`` runs a module, measured if it is asked to.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import runpy
+import sys
 from pathlib import Path
 
 from coverage import Coverage
@@ -13,25 +17,38 @@ ROOT = Path(__file__).parent.parent.parent
 VARIABLE = "SOFTTARGETS_MEASURED"
 
 
-def measured(**more: str) -> dict[str, str]:
-    """Return the environment of another process, to be measured if this one is."""
-    environment = {**os.environ, **more}
+def command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of tests/frameworks; a warning is an error in it."""
+    start = [sys.executable, "-W", "error", "-m", "tests.frameworks.measured"]
+    return [*start, f"tests.frameworks.{module}", *arguments]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of another process."""
+    found = {**os.environ, **more}
     current = Coverage.current()
     if current is not None:
-        environment[VARIABLE] = str(current.get_option("run:data_file"))
-    return environment
+        found[VARIABLE] = str(current.get_option("run:data_file"))
+    return found
 
 
-def measure() -> Callable[[], None]:
-    """Begin to measure this process, if it was asked to; call the result at the end."""
+def main(module: str) -> None:
+    """Run a module, before which nothing of the library may be imported."""
     place = os.environ.get(VARIABLE)
-    if place is None:
-        return lambda: None
-    running = Coverage(data_file=place, data_suffix=True, config_file=str(ROOT / "pyproject.toml"))
-    running.start()
-
-    def finish() -> None:
+    running = None
+    if place is not None:
+        config = str(ROOT / "pyproject.toml")
+        running = Coverage(data_file=place, data_suffix=True, config_file=config)
+        running.start()
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    if running is not None:
         running.stop()
         running.save()
+    sys.stdout.flush()
+    # Process groups do not wait for each other at the end.
+    os._exit(0)
 
-    return finish
+
+if __name__ == "__main__":
+    del sys.argv[0]
+    main(sys.argv[0])

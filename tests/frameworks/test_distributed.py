@@ -13,7 +13,7 @@ from softtargets.distributed import agreement
 from tests.backends import assert_close, assert_same_bits
 from tests.frameworks import distributed_cases as shared
 from tests.frameworks.distributed_cases import CASES, LABELS, LINEAR, SPLITS, Case, X
-from tests.frameworks.threads import ThreadGroup, results, run
+from tests.frameworks.threads import ThreadGroup, results
 
 BOTH = distributed.value_and_grad(distributed.cross_entropy)
 
@@ -59,6 +59,13 @@ def test_layers_of_several(name: str, size: int) -> None:
     for i, whole in enumerate(gradients[1:], start=1):
         parts = shared.joined([part[i] for _, part in found], 0)
         assert_close(parts, whole, ulps=64, scale=1.0)
+    whole = results(
+        1,
+        lambda group: distributed.linear_cross_entropy(
+            *layer, case.targets, class_group=group, bias=case.bias, **case.options
+        ),
+    )
+    assert_close(whole[0], loss, ulps=64, scale=4.0)
     own = {**case.options, "reduce_features": False}
     partial = results(
         size,
@@ -98,7 +105,9 @@ def test_bytes_per_row() -> None:
         layer = shared.FEATURES.astype(np.float32), shared.LAYER.astype(np.float32)
         low = case.converted(lambda a: a.astype(np.float32) if a.dtype == np.float64 else a)
 
-        def linear(group: ThreadGroup, low: Any = low, layer: Any = layer, calls: Any = calls) -> None:
+        def linear(
+            group: ThreadGroup, low: Any = low, layer: Any = layer, calls: Any = calls
+        ) -> None:
             shared.evaluate_linear(low, group, (3, 5), group.rank, layer)
             calls.append(sum(size for _, size in group.calls))
 
@@ -253,9 +262,7 @@ def test_states_of_several() -> None:
 
     def work(group: ThreadGroup) -> Any:
         x, first = shared.block(X, (2, 5, 1), group.rank, 1), [0, 2, 7][group.rank]
-        state = st.SoftmaxState.of(
-            x, LABELS, first_class=first, num_classes=8, label_smoothing=0.1
-        )
+        state = st.SoftmaxState.of(x, LABELS, first_class=first, num_classes=8, label_smoothing=0.1)
         return distributed.merge(state, group)
 
     for state in results(3, work):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,10 @@ import pytest
 
 import softtargets as st
 from softtargets import distributed
-from softtargets._array import errors
 from tests.frameworks.distributed_cases import LABELS, X
-from tests.frameworks.threads import ThreadGroup, run
-from tests.test_messages import calls_of_errors, recorder
+from tests.frameworks.threads import ThreadGroup, groups, run
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("jax")
 da = pytest.importorskip("dask.array")
 
@@ -45,9 +43,7 @@ def rows(message: str, **change: Any) -> tuple[str, Callable[[ThreadGroup], Any]
     same = {"logits": X, "targets": LABELS}
 
     def call(group: ThreadGroup) -> Any:
-        return distributed.cross_entropy(
-            row_group=group, **(same | change if group.rank else same)
-        )
+        return distributed.cross_entropy(row_group=group, **(same | change if group.rank else same))
 
     return message, call
 
@@ -140,7 +136,7 @@ def test_what_does_not_fit(message: str, call: Callable[[ThreadGroup], Any]) -> 
 )
 def test_what_is_wrong_by_itself(change: dict[str, Any], own: str) -> None:
     """A member whose arguments are wrong raises its own error, and no other waits for it."""
-    found = run(3, differs("", **change)[1]) if False else run(2, differs("", **change)[1])
+    found = run(2, differs("", **change)[1])
     assert str(found[1]) == own
     message = "class_group must get arguments that are valid on every rank, got an error on rank 1"
     assert [type(found[0]), str(found[0])] == [ValueError, message]
@@ -155,3 +151,66 @@ def chunks(counted: Any = None, **words: Any) -> Callable[[], Any]:
     """Return a call that counts Dask arrays, of X and LABELS unless ``words`` say otherwise."""
     given = {"scores": da.from_array(X), "targets": da.from_array(LABELS)} | words
     return lambda: distributed.count_chunks(counted or Bins(from_logits=True), **given)
+
+
+UNKNOWN = da.from_array(X)[da.from_array(LABELS) > 0]
+NEEDS = "unless class_group is given"
+TYPES: list[tuple[str, Callable[[], Any]]] = [
+    (f"class_group must {GROUPS}, got int", one(class_group=3)),
+    (f"row_group must {GROUPS}, got tuple", one(row_group=())),
+    (f"group must {GROUPS}, got None", lambda: distributed.merge(Bins(from_logits=True), None)),
+    ("class_group must be a process group or a Group, unless arrays are those of JAX, got 'tp'",
+     one(class_group="tp")),
+    ("group must be a process group or a Group, unless arrays are those of JAX, got ('a', 'b')",
+     lambda: distributed.merge(state(X), ("a", "b"))),
+    ("averaged must be True or False, got int", one(averaged=1)),
+    ("check must be True, False or None, got str", one(check="yes")),
+    ("loss must be a loss of softtargets.distributed, got cross_entropy",
+     lambda: distributed.value_and_grad(st.cross_entropy)),
+    ("part must be a SoftmaxState, CalibrationBins or CalibrationSummary, got list",
+     lambda: distributed.merge([], groups(1)[0][0])),
+    ("counted must be CalibrationBins or a CalibrationSummary, got list", chunks([1])),
+    ("scores must be a Dask array, got ndarray", chunks(scores=X)),
+    ("where must be a Dask array, got ndarray", chunks(where=LABELS > 0)),
+]  # fmt: skip
+VALUES: list[tuple[str, Callable[[], Any]]] = [
+    (f"first_class must be None {NEEDS}, got 2", one(first_class=2)),
+    (f"num_classes must be None {NEEDS}, got 8", one(num_classes=8)),
+    ("where must have shape (6,), got (5,)", chunks(where=da.from_array(LABELS[:5] > 0))),
+    ("targets must have shape (6,) for labels or (6, 8) for distributions, got (5,)",
+     chunks(targets=da.from_array(LABELS[:5]))),
+    ("scores must have a known shape (compute_chunk_sizes finds it), got (nan, 8)",
+     chunks(scores=UNKNOWN)),
+]  # fmt: skip
+CASES = [(TypeError, *case) for case in TYPES] + [(ValueError, *case) for case in VALUES]
+
+
+@pytest.mark.parametrize(("error", "message", "act"), CASES, ids=[case[1] for case in CASES])
+def test_what_is_refused(error: type[Exception], message: str, act: Callable[[], Any]) -> None:
+    """A bad argument raises the error whose text is this."""
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        act()
+
+
+def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no group is refused in the same words where torch is not imported."""
+    monkeypatch.delitem(sys.modules, "torch.distributed")
+    with pytest.raises(TypeError, match=f"^class_group must {GROUPS}, got int$"):
+        one(class_group=3)()
+
+
+def test_second_derivatives_of_a_group() -> None:
+    """A group of one's own gives torch gradients, but no derivatives of them."""
+    x, labels = torch.from_numpy(X.copy()).requires_grad_(True), torch.from_numpy(LABELS)
+    (group,) = groups(1)[0]
+    group.maximum = group.sum = lambda array: array
+    layer = x[:, :4].detach().requires_grad_(True), torch.ones(8, 4).double()
+    for loss, leaf in (
+        (distributed.cross_entropy(x, labels, class_group=group), x),
+        (distributed.linear_cross_entropy(*layer, labels, class_group=group), layer[0]),
+    ):
+        message = "class_group must be a process group where gradients are differentiated, got "
+        with pytest.raises(TypeError, match=f"^{message}ThreadGroup$"):
+            torch.autograd.grad(loss, leaf, create_graph=True)
+    with pytest.raises(NotImplementedError):
+        group.replicated(x)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import pickle
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +17,11 @@ import softtargets as st
 from softtargets import distributed
 from tests.backends import EPSILON, assert_close, assert_same_bits
 from tests.frameworks import distributed_cases as shared
-from tests.frameworks.distributed_cases import CASES, LABELS, LINEAR, SPLITS, X
-from tests.frameworks.measured import measured
+from tests.frameworks.distributed_cases import CASES, LABELS, LINEAR, X
+from tests.frameworks.measured import ROOT, command, environment
 
 torch = pytest.importorskip("torch")
 dist = torch.distributed
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +29,11 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each of three processes found."""
     place = tmp_path_factory.mktemp("processes")
     outs = [place / f"out{rank}" for rank in range(3)]
-    command = [sys.executable, "-W", "error", "-m", "tests.frameworks.distributed_worker"]
     processes = [
         subprocess.Popen(
-            [*command, str(rank), "3", str(place / "store"), str(out)],
+            command("distributed_worker", str(rank), "3", str(place / "store"), str(out)),
             cwd=ROOT,
-            env=measured(OMP_NUM_THREADS="1"),
+            env=environment(OMP_NUM_THREADS="1"),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -217,11 +213,14 @@ def test_what_is_refused(alone: Any) -> None:
     """Derivatives for other tensors, transforms, and arrays of other libraries raise."""
     x, labels = leaf(X), torch.from_numpy(LABELS)
     smoothing = torch.tensor(0.1, requires_grad=True)
-    rule = "be all that is differentiated, outside of torch.func and torch.compile, got another "
-    with pytest.raises(TypeError, match=f"^logits must {rule}tensor"):
+    rule = (
+        "be all that is differentiated, outside of torch.func and torch.compile, got another "
+        "tensor that requires grad, or a transform"
+    )
+    with pytest.raises(TypeError, match=f"^logits must {rule}$"):
         distributed.cross_entropy(x, labels, class_group=alone, label_smoothing=smoothing)
     layer = leaf(shared.FEATURES), leaf(shared.LAYER)
-    with pytest.raises(TypeError, match=f"^features, weight and bias must {rule}tensor"):
+    with pytest.raises(TypeError, match=f"^features, weight and bias must {rule}$"):
         distributed.linear_cross_entropy(
             *layer, labels, class_group=alone, label_smoothing=smoothing
         )
@@ -229,8 +228,13 @@ def test_what_is_refused(alone: Any) -> None:
     message = r"^class_group must have one dimension, got a mesh of shape \(1, 1\)$"
     with pytest.raises(ValueError, match=message):
         distributed.cross_entropy(x, labels, class_group=mesh)
-    with pytest.raises(TypeError, match=r"^class_group must be a process group, .*, got int$"):
+    rule = "be a process group, the name of a mesh axis, or a Group"
+    with pytest.raises(TypeError, match=f"^class_group must {rule}, got int$"):
         distributed.cross_entropy(x, labels, class_group=3)
+    jnp = pytest.importorskip("jax.numpy")
+    rule = "be a mesh axis or a Group, unless arrays are those of PyTorch or NumPy"
+    with pytest.raises(TypeError, match=f"^row_group must {rule}, got a process group$"):
+        distributed.cross_entropy(jnp.asarray(X), jnp.asarray(LABELS), row_group=alone)
 
 
 def test_numpy_arrays(alone: Any) -> None:

@@ -60,6 +60,13 @@ def refuse_more(recorded: str, name: str) -> None:
         errors.bad_type(name, rule, "another tensor that requires grad, or a transform")
 
 
+def refuse_second(group: Group) -> None:
+    """Raise where derivatives of the gradient would not reach the other processes."""
+    if not group.differentiates:
+        rule = "be a process group where gradients are differentiated"
+        errors.bad_type("class_group", rule, type(group).__name__)
+
+
 def penalties(problem: Problem) -> Penalties:
     """Return the penalties of a cross-entropy."""
     return cast("CrossEntropy", problem.loss).penalties
@@ -93,6 +100,7 @@ def _with_gradient(call: Call, group: Group) -> Array:
     rest = call.of(None)
 
     def plain(logits: Array) -> Array:
+        refuse_second(group)
         return _value(rest.of(logits), group, expression=True)
 
     def forward(logits: Array) -> tuple[Array, States]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from softtargets._array import errors
+from softtargets._array.kinds import is_array, is_jax, is_numpy, is_torch
 from softtargets.typing import Amount, Array
 
 
@@ -103,18 +104,26 @@ class Group(ABC):
         """Return the group whose sums have gradients that are multiplied by ``factor``."""
         return self
 
+    #: Whether autograd finds derivatives through the methods.
+    differentiates: bool = False
+
     def replicated(self, array: Array) -> Array:
-        """Return an array that all processes have, as what each of them uses for its own part:
-        its gradient is the sum over all.
+        """Return an array that all processes have, as what each of them uses for its own part: its
+        gradient is the sum over all.
         """
-        return array
+        raise NotImplementedError
 
 
-def as_group(given: Any, argument: str) -> Group | None:
-    """Return the group that an argument stands for; None for None."""
+def as_group(given: Any, argument: str, like: Any) -> Group | None:
+    """Return the group that an argument stands for, of members with arrays like ``like``; None for
+    None.
+    """
     if given is None or isinstance(given, Group):
         return given
     if isinstance(given, str) or (isinstance(given, tuple) and given):
+        if is_array(like) and not is_jax(like):
+            rule = "be a process group or a Group, unless arrays are those of JAX"
+            errors.bad_type(argument, rule, repr(given))
         from softtargets.distributed.mesh_axis import MeshAxis
 
         return MeshAxis(given)
@@ -123,6 +132,9 @@ def as_group(given: Any, argument: str) -> Group | None:
 
         found = find(given, argument)
         if found is not None:
+            if is_array(like) and not (is_torch(like) or is_numpy(like)):
+                rule = "be a mesh axis or a Group, unless arrays are those of PyTorch or NumPy"
+                errors.bad_type(argument, rule, "a process group")
             return found
     rule = "be a process group, the name of a mesh axis, or a Group"
     errors.bad_type(argument, rule, type(given).__name__)

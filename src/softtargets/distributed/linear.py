@@ -10,7 +10,13 @@ from softtargets._array.autograd import by_library, recording, with_own_gradient
 from softtargets._array.axes import to_rows
 from softtargets._array.loops import has_loop
 from softtargets._array.traits import quiet, unrecorded
-from softtargets.distributed.evaluate import all_states, moments, refuse_more, value_of_states
+from softtargets.distributed.evaluate import (
+    all_states,
+    moments,
+    refuse_more,
+    refuse_second,
+    value_of_states,
+)
 from softtargets.distributed.groups import Group
 from softtargets.distributed.places import Places, settle
 from softtargets.execution.linear import Linear
@@ -108,6 +114,7 @@ def _with_gradients(call: LinearCall, group: Group, *, reduce_features: bool) ->
     wanted = tuple(x.requires_grad for x in layer)
 
     def plain(features: Array, *others: Array) -> Array:
+        refuse_second(group)
         if reduce_features and features.requires_grad:
             features = group.replicated(features)
         return _value(rest.with_layer(features, *others), group, expression=True)

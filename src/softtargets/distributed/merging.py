@@ -8,6 +8,7 @@ from softtargets._array import errors
 from softtargets._array.dtypes import dtype_name
 from softtargets._array.kinds import namespace
 from softtargets._array.traits import quiet
+from softtargets._array.trees import arrays_in
 from softtargets.calibration import CalibrationBins, CalibrationSummary
 from softtargets.calibration.inputs import SCOPES
 from softtargets.distributed.comparison import Entry, compare
@@ -15,7 +16,6 @@ from softtargets.distributed.description import DTYPES
 from softtargets.distributed.groups import Group, as_group
 from softtargets.losses.softmax_state import SoftmaxState
 from softtargets.typing import Array
-
 
 _OF_STATES = (
     Entry("part", "have as many rows"),
@@ -76,7 +76,7 @@ def merge(part: Any, group: Any) -> Any:
     >>> distributed.merge(bins, Alone()).error().round(2)
     np.float64(0.2)
     """
-    found = as_group(group, "group")
+    found = as_group(group, "group", next(iter(arrays_in(_held(part))), None))
     if found is None:
         errors.bad_type("group", "be a process group, the name of a mesh axis, or a Group", "None")
     if isinstance(part, SoftmaxState):
@@ -141,6 +141,13 @@ def _summary(part: CalibrationSummary, group: Group) -> Any:
         proper = group.sum(proper)
         merged.proper = proper[0, ...], proper[1, ...]
     return merged
+
+
+def _held(part: Any) -> Any:
+    """Return what holds the arrays of a part."""
+    if isinstance(part, CalibrationSummary):
+        return part.bins.tally
+    return part.tally if isinstance(part, CalibrationBins) else part
 
 
 def _flat(array: Array) -> Array:

@@ -33,8 +33,8 @@ def settle(
 
     ``make_logits`` checks what the logits are made of and returns them, or what stands for them.
     """
-    classes = as_group(places.class_group, "class_group")
-    rows = as_group(places.row_group, "row_group")
+    classes = as_group(places.class_group, "class_group", like)
+    rows = as_group(places.row_group, "row_group", like)
     if not isinstance(places.averaged, bool):
         errors.bad_type("averaged", "be True or False", type(places.averaged).__name__)
     if not (places.check is None or isinstance(places.check, bool)):

@@ -15,7 +15,7 @@ from softtargets.distributed.groups import Group
 from softtargets.typing import Array
 
 #: Seconds in which a closed connection shows.
-_PATIENCE = 0.2
+_PATIENCE = 0.05
 #: Marks what is sent to see whether a connection is open.
 _TAG = 7305
 
@@ -35,6 +35,8 @@ def find(given: Any, argument: str) -> Group | None:
 
 class ProcessGroup(Group):
     """Collectives of a process group. Where autograd records, it differentiates sums."""
+
+    differentiates = True
 
     def __init__(self, group: Any, argument: str, factor: float = 1.0) -> None:
         self.group, self.argument, self.factor = group, argument, factor
@@ -82,9 +84,6 @@ class ProcessGroup(Group):
         return torch.device("cpu")
 
     def _reduced(self, array: Array, operation: Any) -> Array:
-        if not is_numpy(array) and not is_torch(array):
-            rule = "have logits in PyTorch or NumPy"
-            errors.bad_type(self.argument, rule, type(array).__name__)
         tensor = from_view(array) if is_numpy(array) else array
         tensor = tensor.detach().clone(memory_format=torch.contiguous_format)
         self._call("reduction", dist.all_reduce, tensor, op=operation)
@@ -101,25 +100,18 @@ class ProcessGroup(Group):
         """Return the ranks to which the connection is closed, where the backend tells."""
         if dist.get_backend(self.group) != "gloo":  # pragma: no cover - needs several GPUs
             return []
-        found, sent = [], []
-        for rank in range(self.size):
-            if rank == self.rank:
-                continue
-            try:
-                place = dist.get_global_rank(self.group, rank)
-                sent.append((rank, dist.isend(torch.zeros(1), place, self.group, _TAG)))
-            except RuntimeError:
-                found.append(rank)
-        time.sleep(_PATIENCE)
-        # What was sent over a closed connection has failed by now; other processes may be busy.
-        return sorted([*found, *(rank for rank, work in sent if _has_failed(work))])
+        others = (rank for rank in range(self.size) if rank != self.rank)
+        return [rank for rank in others if self._is_closed(rank)]
 
-
-def _has_failed(work: Any) -> bool:
-    try:
-        return work.is_completed() and not work.wait()
-    except RuntimeError:
-        return True
+    def _is_closed(self, rank: int) -> bool:
+        try:
+            place = dist.get_global_rank(self.group, rank)
+            work = dist.isend(torch.zeros(1), place, self.group, _TAG)
+            time.sleep(_PATIENCE)
+            # Over a closed connection it has failed by now; others may be busy.
+            return work.is_completed() and not work.wait()
+        except RuntimeError:
+            return True
 
 
 @functools.cache
