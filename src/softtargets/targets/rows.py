@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from softtargets._array.memory import added, added_multiple, turned
-from softtargets._array.namespaces import is_number
+from softtargets._array.namespaces import beside, is_number
 from softtargets._array.operations import add_at, as_column, is_label, pick, product
 from softtargets._array.pieces import by_pieces
 from softtargets._array.sums import row_sums, total, weighted_sums
@@ -248,7 +248,8 @@ class Rows:
         def cut(value: Array | None) -> Array | None:
             if value is None or is_number(start):
                 return None if value is None else value[:, start : start + count]
-            return xp.take(value, start + xp.arange(count, dtype=start.dtype), axis=1)
+            index = xp.arange(count, dtype=start.dtype, **beside(value))
+            return xp.take(value, start + index, axis=1)
 
         if count == 0:
             tails = tuple(Tail(t.amount, t.listed[:, :0]) for t in self.tails)
