@@ -17,7 +17,7 @@ from softtargets import distributed
 from softtargets._array.trees import with_arrays
 
 RNG = np.random.default_rng(41)
-#: Those of T41: torch.manual_seed(0), torch.randn(6, 8), torch.randint(0, 8, (6,)).
+#: Those of T41, which torch draws from the seed 0.
 X = np.array(
     [
         [-1.125840, -1.152360, -0.250579, -0.433879, 0.848710, 0.692009, -0.316013, -2.115219],
