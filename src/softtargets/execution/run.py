@@ -4,6 +4,7 @@ A block on the host stays in the cache: max; subtract into the block; the sums t
 need; exp in place; sum; and for the gradient scale in place, subtract the targets in place.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -98,21 +99,37 @@ def row_losses_and_states(work: Work) -> tuple[Array, list[Any]]:
     return _in_blocks(work, plan._replace(threaded=False), None, None, states), states
 
 
-def row_gradient(work: Work, states: list[Any], scale: Amount) -> Array:
-    """Return ``scale`` times the gradient of each row's loss: one more exponential, no sums."""
+def row_gradient(work: Work, states: list[Any], scale: Amount, out: Array | None = None) -> Array:
+    """Return ``scale`` times the gradient of each row's loss: one more exponential, no sums.
+
+    It is written into ``out`` if that is given, which may be the matrix itself.
+    """
     xp, matrix, rows, dtype = work[:4]
+    if matrix.shape[1] == 0:
+        return matrix  # a block of no classes
     plan = work.plan
-    assert plan is not None
-    out = xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix))
-    with quiet(xp):
-        for block, state in zip(plan.blocks, states, strict=True):
-            part, loss = rows[block], work.loss[block]
+    if plan is None:
+        with quiet(xp):
+            x = in_rows(xp, xp.astype(matrix, dtype, copy=False))
+            done = work.loss.again(xp, x, rows, states[0])
+            g = work.loss.gradient(xp, done, rows, scale)
+            return xp.astype(g, matrix.dtype, copy=False)
+    if out is None:
+        out = xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix))
+    direct = out.dtype == dtype
+    of_block = {block.start: state for block, state in zip(plan.blocks, states, strict=True)}
+
+    def worker(block: slice) -> None:
+        part, loss = rows[block], work.loss[block]
+        into = out[block, :] if direct else None
+        with quiet(xp):
             x = xp.astype(matrix[block, :], dtype, copy=False)
-            into = out[block, :] if out.dtype == dtype else None
-            done = loss.again(xp, x, part, state, into)
+            done = loss.again(xp, x, part, of_block[block.start], into)
             g = loss.gradient(xp, done, part, _cut(scale, block))
             if g is not into:
                 out[block, :] = g
+
+    handle_blocks(plan, lambda: worker)
     return out
 
 
@@ -170,13 +187,18 @@ def _in_blocks(
 
         return worker
 
+    handle_blocks(plan, make_worker)
+    return found[0] if single else losses
+
+
+def handle_blocks(plan: Plan, make_worker: Callable[[], threads.Worker]) -> None:
+    """Have every block handled by a worker, side by side where the plan says so."""
     if plan.threaded:
         threads.run(make_worker, plan.blocks)
     else:
         worker = make_worker()
         for block in plan.blocks:
             worker(block)
-    return found[0] if single else losses
 
 
 def _cut(scale: Amount, block: slice) -> Amount:

@@ -5,7 +5,7 @@ from softtargets._array.axes import check_class_axis, row_shape, to_rows
 from softtargets._array.checks import check_bool, check_int, check_not_negative, check_shape
 from softtargets._array.dtypes import FLOATING, INTEGER, check_floating, dtype_name
 from softtargets._array.kinds import is_array, namespace
-from softtargets._array.namespaces import as_array, check_follows, namespace_of
+from softtargets._array.namespaces import as_array, beside, check_follows, namespace_of
 from softtargets._array.operations import gate
 from softtargets.constants import IGNORE_INDEX
 from softtargets.targets.rows import Rows
@@ -35,7 +35,10 @@ def rows_of(where: Array | None, amount: Amount) -> Amount:
 
 def stand_in(xp: Namespace, matrix: Array, count: int, dtype: object) -> Array:
     """Return zeros, held as one number, for their shape, dtype and device."""
-    zero = xp.astype(xp.zeros_like(matrix[:1, :1]), dtype)
+    if matrix.shape[1] == 0:
+        zero = xp.zeros((1, 1), dtype=dtype, **beside(matrix))
+    else:
+        zero = xp.astype(xp.zeros_like(matrix[:1, :1]), dtype)
     return xp.broadcast_to(zero, (matrix.shape[0], count))
 
 
