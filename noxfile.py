@@ -189,8 +189,9 @@ def identical(session: nox.Session) -> None:
         session.run("python", "-m", "tests.accuracy", "--write", "docs/_generated/accuracy.md")
     else:
         session.run("python", "-m", "tests.accuracy", "--every", "10")
-        # The demo compares libraries too, and needs packages that no other session has beside them.
-        measured_pytest(session, "", "tests/test_accuracy.py", "tests/test_demo.py")
+        # Demo and studies compare libraries too, and no other session has what they need as well.
+        together = ("accuracy", "demo", "studies")
+        measured_pytest(session, "", *(f"tests/test_{name}.py" for name in together))
 
 
 @nox.session
@@ -276,6 +277,13 @@ def bench_gpu(session: nox.Session) -> None:
     """Measure on the GPU with what is installed here; needs no network."""
     for arguments in (("run", "--device", "cuda", *session.posargs), ("report",)):
         session.run(sys.executable, "-m", "bench", *arguments, external=True)
+
+
+@nox.session
+def studies(session: nox.Session) -> None:
+    """Run the studies, in some minutes, and write their pages: ``nox -s studies -- gap floor``."""
+    install(session, "-e", ".[torch,demo]", torch=True)
+    session.run("python", "-m", "studies", *session.posargs)
 
 
 @nox.session

@@ -23,10 +23,14 @@ class Case:
     gradient: bool = True
     bias: bool = False
     device: Device = "cpu"
+    #: Logits and labels are in files, and what is wanted is the report on them.
+    stored: bool = False
 
     @property
     def function(self) -> str:
-        """The name of the loss."""
+        """The name of the loss, or the report."""
+        if self.stored:
+            return "report"
         return "linear_cross_entropy" if self.features else "cross_entropy"
 
     @property
@@ -36,10 +40,16 @@ class Case:
         return f"{self.rows}x{inner}{self.classes}"
 
     @property
+    def quantity(self) -> str:
+        """What is computed."""
+        if self.stored:
+            return "report"
+        return "loss+gradient" if self.gradient else "loss"
+
+    @property
     def name(self) -> str:
         """The case in a few words."""
-        what = "loss+gradient" if self.gradient else "loss"
-        return f"{self.shape} {self.dtype} {what}"
+        return f"{self.shape} {self.dtype} {self.quantity}"
 
     def shrunk(self) -> "Case":
         """Return a tiny case of the same form, to see that everything runs."""

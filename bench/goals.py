@@ -80,6 +80,8 @@ def measured(row: Record, measure: str) -> float:
 
 BIG = ("512x32000", "256x128256")
 MEDIUM = ("65536x10", "1024x1000")
+#: Files of 4.3 GB.
+FILES = ("107374182x10", "10737418x100", "1073741x1000")
 LINEAR = ("2048x512->64000", "4096x512->128256")
 
 
@@ -200,5 +202,19 @@ CPU_GOALS = (
         "linear: smoothing over hard labels, extra time (%), ours on NumPy",
         *("linear", LINEAR[:1], Entry("ours_numpy"), (3.0, 1.0), Entry("ours_numpy", "hard")),
         form="extra",
+    ),
+    *(
+        Goal(
+            f"report on files / (reading them and one exp pass), {text}",
+            *("report", FILES, Entry("ours_report", "hard"), (3.0, 2.0)),
+            Entry("limit_read_exp", "hard", option),
+        )
+        for text, option in (("all threads", ""), ("one thread for the latter", "1 thread"))
+    ),
+    Goal(
+        "peak memory of a report on files (MiB)",
+        *("report_memory", FILES, Entry("ours_report", "hard"), (200.0, 100.0)),
+        measure="peak_extra_MiB",
+        form="value",
     ),
 )

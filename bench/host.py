@@ -61,6 +61,18 @@ LINEAR_MEMORY = (
     *entries("ours_numpy torch_chunked", "hard"),
 )
 
+#: Bytes of logits in a file; where there is no room for the larger one it is left out.
+FILE_BYTES = (2**28, 2**32)
+FILES = tuple(
+    Case(size // 4 // classes, classes, gradient=False, stored=True)
+    for size in FILE_BYTES
+    for classes in (10, 100, 1000)
+)
+REPORT = (
+    *entries("ours_report limit_read_exp", "hard"),
+    *entries("limit_read_exp", "hard", option="1 thread"),
+)
+
 GROUPS = (
     Group("loss_gradient", over(SHAPES, LOSS_AND_GRADIENT)),
     Group("forward", over(SHAPES, FORWARD, gradient=False)),
@@ -90,6 +102,12 @@ GROUPS = (
             (Case(rows, 1000, features=64), entries("ours_numpy ours_torch"))
             for rows in (10_000, 100_000, 1_000_000)
         ),
+        measures="memory",
+    ),
+    Group("report", tuple((case, REPORT) for case in FILES), fewest_rounds=3),
+    Group(
+        "report_memory",
+        tuple((case, entries("ours_report", "hard")) for case in FILES),
         measures="memory",
     ),
     Group(

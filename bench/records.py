@@ -68,7 +68,7 @@ def describe(case: Case, entry: Entry) -> dict[str, Any]:
     """Return the columns that follow from a case and an entry."""
     return {
         "function": case.function,
-        "quantity": "loss+gradient" if case.gradient else "loss",
+        "quantity": case.quantity,
         "contestant": entry.contestant,
         "targets": entry.targets,
         "option": entry.option,

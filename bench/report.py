@@ -27,6 +27,8 @@ SECTIONS = {
             "Linear layer and loss, memory beyond the gradients (MiB)",
             "beyond_MiB",
         ),
+        ("report", "Report on files of 268 MB and 4.3 GB (ms)", "time_median_ms"),
+        ("report_memory", "The same, memory at the peak (MiB)", "peak_extra_MiB"),
     ),
     "cuda": (
         ("loss_gradient_bfloat16", "Loss and gradient, bfloat16 (ms)", "time_median_ms"),

@@ -182,8 +182,8 @@ def test_a_dead_link_would_be_seen() -> None:
 
 
 def test_every_page_is_in_a_contents_list() -> None:
-    """Each page of the documentation is reached from the index, each decision from theirs."""
-    for index in (DOCS / "index.md", DOCS / "decisions" / "index.md"):
+    """Each page of the documentation is reached from the index of its folder."""
+    for index in (DOCS / name / "index.md" for name in (".", "decisions", "studies")):
         entries = "\n".join(re.findall(r"```\{toctree\}\n(.*?)```", read(index), re.DOTALL))
         listed = set(re.findall(r"^(?:.*<)?([\w/-]+)>?$", entries, re.MULTILINE))
         pages = {path.stem for path in index.parent.glob("*.md")} - {"index"}

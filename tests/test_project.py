@@ -28,7 +28,7 @@ def project() -> dict[str, Any]:
 def own_files() -> list[Path]:
     """Return the Python files and pages that people wrote."""
     found = [*ROOT.glob("*.py"), *ROOT.glob("*.md")]
-    for folder in ("src", "tests", "bench", "docs"):
+    for folder in ("src", "tests", "bench", "studies", "docs"):
         found += [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.md")]
     made = {"_build", "_generated", "__pycache__"}
     return sorted(path for path in found if not made & set(path.relative_to(ROOT).parts))
@@ -109,7 +109,7 @@ def test_ci_runs_the_command_of_the_readme() -> None:
 
 @repository
 def test_sessions() -> None:
-    """Each library has a session; all run by default but for those with a GPU or a stopwatch."""
+    """Each library has a session; all run by default but for those that need a GPU or time."""
     tree = ast.parse(read("noxfile.py"))
     sessions = {
         node.name
@@ -123,7 +123,7 @@ def test_sessions() -> None:
         for node in tree.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "nox.options.sessions"
     )
-    assert sessions - set(default) == {"gpu", "bench", "bench_gpu", "compare"}
+    assert sessions - set(default) == {"gpu", "bench", "bench_gpu", "compare", "studies"}
     assert default[-1] == "coverage"
 
 

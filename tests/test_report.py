@@ -189,16 +189,19 @@ def test_few_rows(report: Callable[..., str]) -> None:
     assert "the rows that it was fitted to, so that this says too much" in found["sentences"][2]
 
 
-@pytest.mark.parametrize(("rows", "classes"), [(50, 4), (1000, 3), (7, 100)])
+@pytest.mark.parametrize(("rows", "classes"), [(50, 4), (1000, 3), (7, 100), (7, 300)])
 def test_sample(monkeypatch: pytest.MonkeyPatch, rows: int, classes: int) -> None:
-    """One row of each stretch of equal length is kept, whole, with its label."""
+    """One row of each stretch of equal length is kept, whole, with its label: all of a small file,
+    and no more of a large one than there is room for.
+    """
     monkeypatch.setattr(sample, "ENTRIES", 200)
+    monkeypatch.setattr(sample, "ROWS", 40)
     x, y = np.arange(rows * classes).reshape(rows, classes), np.arange(rows)
     some = Sample(rows, classes)
     for start in range(0, rows, 9):
         some.add(x[start : start + 9].T, y[start : start + 9], 0)
     found, labels = some.arrays()
-    size = min(rows, 200 // classes)
+    size = min(rows, max(1, 200 // classes), rows if rows * classes <= 200 else 40)
     assert found.shape == (size, classes)
     np.testing.assert_array_equal(found, x[labels])
     stretches = np.searchsorted(np.arange(size + 1) * rows // size, labels, side="right") - 1

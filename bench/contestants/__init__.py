@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from bench.contestants import gpu_peers, jax_peers, limits, numpy_peers, ours, torch_peers
+from bench.contestants import files, gpu_peers, jax_peers, limits, numpy_peers, ours, torch_peers
 from bench.contestants.base import Contestant, Run, Setup
 
 
@@ -48,6 +48,7 @@ _ROWS = (
     _ours("ours_jax_autograd", "jax.jit, jax.grad", ours.jax_jitted(autograd=True), "jax jaxlib"),
     _ours("ours_cupy", "CuPy", ours.plain("cupy"), "cupy"),
     _ours("ours_cupy_out", "CuPy, out=", ours.plain("cupy", reuse=True), "cupy"),
+    _ours("ours_report", "report", files.report, "numpy"),
     _other(
         *("peer", "torch", "torch builtin"),
         by_function(torch_peers.builtin(), torch_peers.linear()),
@@ -83,6 +84,7 @@ _ROWS = (
     _other("limit", "limit_copy_exp", "limit: copy + exp", limits.copy_exp, "numpy"),
     _other("limit", "limit_exp", "limit: exp", limits.exp, "numpy"),
     _other("limit", "limit_read", "limit: read", limits.read, "torch"),
+    _other("limit", "limit_read_exp", "limit: read files + exp", files.read_exp, "numpy"),
     _other("limit", "limit_products_numpy", "limit: products, NumPy", limits.products("numpy")),
     _other("limit", "limit_products_torch", "limit: products, torch", limits.products("torch")),
 )

@@ -57,6 +57,10 @@ def quotient(xp: Namespace, dividend: Amount, divisor: Amount) -> Amount:
     """
     if is_number(dividend) and is_number(divisor):
         return dividend / divisor
+    if is_numpy(dividend) or is_numpy(divisor):
+        # NumPy's own numbers would change the dtype.
+        first, second = (float(x) if is_number(x) else x for x in (dividend, divisor))
+        return first / second
     if is_number(dividend):
         dividend = xp.full_like(divisor, float(dividend))
     if is_number(divisor):

@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -35,6 +35,13 @@ class Events(NamedTuple):
     sound: Array
     soft: bool
     proper: tuple[Array, ...] = ()
+
+    def rows(self, block: slice) -> Self:
+        """Return the events of some of the rows."""
+        confidence, hit, counts, sound = (
+            None if column is None else column[block, :] for column in self[:4]
+        )
+        return self._replace(confidence=confidence, hit=hit, counts=counts, sound=sound, proper=())
 
 
 def events(scores: Array, targets: Any, options: Options) -> Iterator[Events]:
@@ -128,7 +135,7 @@ def _hits_of_pass(some: Examples, x: Array, done: Pass, rows: Rows) -> Array:
     # of them counts; the sum is 2 then or more.
     hit = state.target_dot == 0
     doubtful = (hit & (state.exp_sum >= 2))[:, 0]
-    if doubtful.any():
+    if doubtful.any() and np.count_nonzero(done.exponentials == 1) > hit.shape[0]:
         best = some.xp.argmax(x[doubtful, :], axis=1)
         labels = np.broadcast_to(rows.points[0].labels, hit.shape)
         hit[doubtful, 0] = best == labels[doubtful, 0]

@@ -6,15 +6,15 @@ from typing import Any
 from softtargets._array.axes import check_axis, row_shape
 from softtargets._array.checks import check_option
 from softtargets._array.kinds import namespace
-from softtargets._array.operations import log_of
+from softtargets._array.memory import scaled
+from softtargets._array.operations import CLASS_MAJOR, log_of
 from softtargets._array.sums import row_sums, weighted_sums
 from softtargets.calibration.inputs import Examples, Options, chunks, seen_from_host
 from softtargets.execution.summaries import Summarize, Summary, row_columns
 from softtargets.losses.reductions import REDUCTIONS, make_reducer
-from softtargets.softmax.kernel import Pass, gradient
-from softtargets.softmax.state import Penalties
+from softtargets.softmax.kernel import Pass
 from softtargets.targets.rows import Rows
-from softtargets.typing import Array, Reduction
+from softtargets.typing import Array, Namespace, Reduction
 
 #: Returns a column, one score per row.
 ByRow = Callable[[Examples, bool], Array]
@@ -49,7 +49,7 @@ def squares(some: Examples, from_logits: bool) -> Array:
         # Labels are subtracted in place.
         p = some.xp.astype(_clean(some, 0.0), some.dtype, copy=True)
         off = some.rows.add_to(some.xp, p, -1.0)
-        return _total(some, some.rows, off)
+        return _with_variance(some, some.rows, weighted_sums(some.xp, off, off), off)
     task = Summary(some.xp, some.scores, some.rows, some.dtype, 1, square_of_pass(some))
     return row_columns(task)[0]
 
@@ -58,18 +58,29 @@ def square_of_pass(some: Examples) -> Summarize:
     """Return what makes the column of :func:`squares` of a pass, whose memory it may take over."""
 
     def summarize(x: Array, done: Pass, rows: Rows) -> tuple[Array]:
-        return (_total(some, rows, gradient(some.xp, done, rows, Penalties())),)
+        # With S = sum_k e_k  it is  sum_k (e_k - S y_k)^2 / S^2.
+        xp, total = some.xp, done.state.exp_sum
+        off = rows.add_to(xp, done.exponentials, -total, own=done.own)
+        value = _squares(xp, off, own=done.own) / total**2
+        if rows.kept is not None:
+            value = xp.where(rows.kept, value, 0.0)
+        return (_with_variance(some, rows, value, off),)
 
     return summarize
 
 
-def _total(some: Examples, rows: Rows, off: Array) -> Array:
-    xp = some.xp
-    value = weighted_sums(xp, off, off)
+def _squares(xp: Namespace, off: Array, *, own: bool) -> Array:
+    if own and off.shape[1] <= CLASS_MAJOR:
+        return row_sums(xp, scaled(off, off, own=True))
+    return weighted_sums(xp, off, off)
+
+
+def _with_variance(some: Examples, rows: Rows, value: Array, like: Array) -> Array:
+    """Return ``value`` with what labels that are drawn from soft targets add to it."""
     if some.labels is not None:
         return value
-    q = rows.add_to(xp, xp.zeros_like(off))
-    return value + row_sums(xp, q * (1 - q))
+    q = rows.add_to(some.xp, some.xp.zeros_like(like))
+    return value + row_sums(some.xp, q * (1 - q))
 
 
 def logarithms(some: Examples, from_logits: bool) -> Array:

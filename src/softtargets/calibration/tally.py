@@ -1,10 +1,12 @@
 """From scores and targets to counters by bin, a few rows at a time."""
 
+import functools
 import itertools
 import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
+from softtargets._array import threads
 from softtargets._array.bins import bin_of
 from softtargets._array.dtypes import dtype_name, index_dtype
 from softtargets._array.kinds import is_numpy, namespace
@@ -45,8 +47,7 @@ def tally(
         total: Tally | None = None
         proper: tuple[Array, ...] | None = None
         for some in events(scores, targets, options):
-            for block in _blocks(some):
-                found = _count(block, num_bins)
+            for found in _counted(some, num_bins):
                 total = found if total is None else total.plus(found)
             xp = namespace(some.confidence)
             wide = widest_floating(xp)
@@ -60,44 +61,111 @@ def tally(
     return Tally(*counted), proper
 
 
-def _blocks(some: Events) -> Iterator[Events]:
-    """Yield the events in blocks of rows where memory, or the size of integers, asks for it."""
+def _counted(some: Events, num_bins: int) -> Iterator[Tally]:
+    """Yield the counters of all events, or of as many as their integers have room for."""
     rows, kinds = some.confidence.shape
-    xp = namespace(some.confidence)
-    step = rows
     if is_numpy(some.confidence):
         step = max(1, EVENTS // kinds)
-    elif dtype_name(xp.zeros((), dtype=index_dtype(xp, some.confidence))) == "int32":
-        step = max(1, counters.NARROW_ROWS // kinds)
-    if rows <= step:
-        yield some
+        yield _settled(some, _on_threads(some, num_bins, step), num_bins)
         return
-    for start, stop in itertools.pairwise([*range(0, rows, step), rows]):
-        cut = (None if column is None else column[start:stop, :] for column in some[:4])
-        confidence, hit, counts, sound = cut
-        yield some._replace(confidence=confidence, hit=hit, counts=counts, sound=sound)
+    step = rows
+    if _is_narrow(some.confidence):
+        step = max(1, counters.NARROW_ROWS // kinds)
+    for block in _slices(rows, step):
+        part = some if rows <= step else some.rows(block)
+        yield _settled(part, _count(part, num_bins), num_bins)
 
 
-def _count(some: Events, num_bins: int) -> Tally:
+def _is_narrow(like: Array) -> bool:
+    xp = namespace(like)
+    return dtype_name(xp.zeros((), dtype=index_dtype(xp, like))) == "int32"
+
+
+def _slices(rows: int, step: int) -> list[slice]:
+    return [slice(*pair) for pair in itertools.pairwise([*range(0, rows, step), rows])]
+
+
+def _on_threads(some: Events, num_bins: int, step: int) -> Array:
+    """Return what :func:`_count` does, of events that are counted at a time while they are in the
+    cache. They are whole numbers: neither blocks nor threads matter.
+    """
+    found: list[Array] = []
+
+    def make_worker() -> threads.Worker:
+        own: list[Array] = []
+
+        def worker(block: slice) -> None:
+            more = _count(some.rows(block), num_bins)
+            if own:
+                own[0] += more
+            else:
+                own.append(more)
+                found.append(more)
+
+        return worker
+
+    threads.run(make_worker, _slices(some.confidence.shape[0], step) or [slice(0, 0)])
+    return functools.reduce(operator.add, found)
+
+
+def _count(some: Events, num_bins: int) -> Array:
+    """Return whole numbers to be added up, of shape (numbers, bins): how many, and the halves of
+    sums. A hit that is 0 or 1 has bins of its own.
+    """
     xp = namespace(some.confidence)
     kinds = some.confidence.shape[1]
     live = some.sound if some.counts is None else some.sound & some.counts
-    # An entry that does not count is in the bin behind the last one.
     kind = xp.arange(kinds, dtype=index_dtype(xp, some.sound), **beside(some.sound))
     place = bin_of(xp, some.confidence, num_bins) + kind[None, :] * num_bins
     size = kinds * num_bins
+    if not some.soft:
+        place = xp.where(some.hit > 0, place + size, place)
+        size = 2 * size
+    # An entry that does not count is in the bin behind the last one.
     bins = xp.reshape(xp.where(live, place, size), (-1,))
     wide = widest_floating(xp)
     zero = as_column(xp, 0.0, some.confidence)
-    c, h = (
-        xp.astype(xp.reshape(xp.where(live, values, zero), (-1,)), wide, copy=False)
-        for values in (some.confidence, some.hit)
+
+    def flat(values: Array) -> Array:
+        clean = xp.reshape(xp.where(live, values, zero), (-1,))
+        return xp.astype(clean, wide, copy=False)
+
+    c = flat(some.confidence)
+    added = [c, c * c]
+    if some.soft:
+        h = flat(some.hit)
+        added += [h, c * h]
+    halves = (half for values in added for half in counters.halves(xp, bins, values, size))
+    return xp.stack([counters.count(xp, bins, size), *halves])
+
+
+def _settled(some: Events, found: Array, num_bins: int) -> Tally:
+    """Return the counters of events from the whole numbers of :func:`_count`."""
+    xp = namespace(found)
+    size = some.confidence.shape[1] * num_bins
+    nothing = xp.zeros((size,), dtype=found.dtype, **beside(found))
+    if some.soft:
+        counts, hits = found[0, :], nothing
+        order = (5, 6, 1, 2, 3, 4, 7, 8)
+        halves = [found[j, :] for j in order]
+    else:
+        missed, came_true = found[:, :size], found[:, size:]
+        both = missed + came_true
+        counts, hits = both[0, :], came_true[0, :]
+        halves = [
+            nothing,
+            nothing,
+            *(both[j, :] for j in range(1, 5)),
+            came_true[1, :],
+            came_true[2, :],
+        ]
+    firsts = (hits, nothing, nothing, nothing)
+    sums = xp.stack(
+        [xp.stack([first, halves[2 * j], halves[2 * j + 1]]) for j, first in enumerate(firsts)]
     )
-    hits = counters.sums(xp, bins, h, size) if some.soft else counters.whole_sums(xp, bins, h, size)
-    others = (counters.sums(xp, bins, values, size) for values in (c, c * c, c * h))
     bad = ~some.sound if some.counts is None else some.counts & ~some.sound
     return Tally(
-        counters.count(xp, bins, size),
-        xp.stack([hits, *others]),
+        counts,
+        counters.carried(xp, sums),
         xp.sum(xp.astype(bad, index_dtype(xp, some.sound))),
     )

@@ -7,15 +7,10 @@ from softtargets._array import errors
 from softtargets._array.checks import check_penalty
 from softtargets._array.dtypes import check_floating, dtype_name
 from softtargets._array.namespaces import is_number, namespace_of
-from softtargets._array.read import check_concrete, read
-from softtargets._array.scalars import widest_floating
-from softtargets._array.sums import column_sum
-from softtargets.calibration.inputs import Options, chunks, seen_from_host
+from softtargets._array.read import check_concrete
+from softtargets.calibration.inputs import Options
+from softtargets.calibration.slopes import Slope, slope_at
 from softtargets.constants import IGNORE_INDEX
-from softtargets.execution.summaries import Summary, row_columns
-from softtargets.softmax.kernel import Pass
-from softtargets.softmax.state import Penalties
-from softtargets.targets.rows import Rows
 from softtargets.typing import Amount, Array
 
 #: Steps of Newton's method or bisection; a dozen are many.
@@ -53,14 +48,6 @@ class TemperatureFit(NamedTuple):
             f"temperature {self.temperature:.6g}{flag}, negative log-likelihood "
             f"{self.nll_before:.6f} -> {self.nll_after:.6f}"
         )
-
-
-class Slope(NamedTuple):
-    """The mean negative log-likelihood of t x, and its first two derivatives for t."""
-
-    value: float
-    first: float
-    second: float
 
 
 def fit_temperature(
@@ -140,7 +127,7 @@ def fit_temperature(
     def at(t: float) -> Slope:
         nonlocal passes
         passes += 1
-        found = _slope(logits, targets, options, t)
+        found = slope_at(logits, targets, options, t)
         if not all(map(math.isfinite, found)):
             errors.bad_value("logits", "give every row that counts a finite loss", found.value)
         return found
@@ -191,35 +178,6 @@ class _Search:
         if low < step < high or step == t:
             return step
         return math.sqrt(low * high) if self.looked_at[beyond] else self.ends[beyond]
-
-
-def _slope(logits: Array, targets: Any, options: Options, t: float) -> Slope:
-    """Return the mean loss and its derivatives, from one pass over ``t`` times the logits."""
-
-    def summarize(x: Array, done: Pass, rows: Rows) -> tuple[Array, Array, Array]:
-        state = done.state
-        assert state.exp_dot is not None
-        mean = state.exp_dot / state.exp_sum
-        first = state.total_mass * mean - state.target_dot
-        return state.row_loss(Penalties()), first, state.total_mass * state.variance()
-
-    def measure(scores: Array, targets: Any, options: Options) -> list[Array]:
-        totals: list[Any] = [0.0] * 4
-        for some in chunks(scores, targets, options):
-            xp, wide = some.xp, widest_floating(some.xp)
-            task = Summary(
-                xp, some.scores, some.rows, some.dtype, 3, summarize, moments=2, factor=t
-            )
-            columns = [*row_columns(task), some.weights]
-            for j, column in enumerate(columns):
-                totals[j] = totals[j] + column_sum(xp, xp.astype(column, wide, copy=False))
-        return totals
-
-    found = [float(read(v, "logits")) for v in seen_from_host(measure, logits, targets, options)]
-    value, first, second, weight = found
-    if weight == 0:
-        errors.bad_value("targets", "have rows that count", "none")
-    return Slope(value / weight, first / (weight * t), second / (weight * t * t))
 
 
 def _check_bounds(bounds: Any) -> tuple[float, float]:

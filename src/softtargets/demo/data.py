@@ -36,10 +36,10 @@ def load_digits() -> Part:
     return Part(images / 16, labels)
 
 
-def split(digits: Part, seed: int) -> Split:
-    """Return three parts of the digits, drawn at random."""
+def split(digits: Part, seed: int, train: int = TRAIN, validation: int = VALIDATION) -> Split:
+    """Return three parts of the digits, drawn at random; what is left is the test set."""
     order = np.random.default_rng((seed, 0)).permutation(len(digits.labels))
-    pieces = np.split(order, [TRAIN, TRAIN + VALIDATION])
+    pieces = np.split(order, [train, train + validation])
     return Split(*(Part(digits.images[rows], digits.labels[rows]) for rows in pieces))
 
 

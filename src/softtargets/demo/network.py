@@ -5,6 +5,7 @@ same images, and differ in their label smoothing. With n networks of P parameter
 training is one array of shape (3, n, P): weights, and Adam's two moving averages.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -19,21 +20,21 @@ SIZES = (64, 128, 64, 10)
 DECAY = (0.9, 0.999)
 
 
-def start(seed: int, networks: int) -> Array:
+def start(seed: int, networks: int, sizes: Sequence[int] = SIZES) -> Array:
     """Return the state before the first step, in NumPy: the same random weights for all."""
     rng = np.random.default_rng((seed, 2))
     pieces = []
-    for inputs, outputs in pairwise(SIZES):
+    for inputs, outputs in pairwise(sizes):
         pieces += [rng.normal(0, (2 / inputs) ** 0.5, inputs * outputs), np.zeros(outputs)]
     weights = np.tile(np.concatenate(pieces), (networks, 1))
     return np.stack([weights, np.zeros_like(weights), np.zeros_like(weights)])
 
 
-def layers(weights: Array) -> list[tuple[Array, Array]]:
+def layers(weights: Array, sizes: Sequence[int] = SIZES) -> list[tuple[Array, Array]]:
     """Return matrix and bias of each layer, of shapes (n, inputs, outputs) and (n, 1, outputs)."""
     xp = array_namespace(weights)
     found, at = [], 0
-    for inputs, outputs in pairwise(SIZES):
+    for inputs, outputs in pairwise(sizes):
         matrix = weights[:, at : at + inputs * outputs]
         at += inputs * outputs
         bias = weights[:, None, at : at + outputs]
@@ -42,11 +43,11 @@ def layers(weights: Array) -> list[tuple[Array, Array]]:
     return found
 
 
-def forward(weights: Array, images: Array) -> list[Array]:
+def forward(weights: Array, images: Array, sizes: Sequence[int] = SIZES) -> list[Array]:
     """Return the images, the outputs of the hidden layers, and the logits (n, images, classes)."""
     xp = array_namespace(weights)
     outputs = [images]
-    *hidden, last = layers(weights)
+    *hidden, last = layers(weights, sizes)
     for matrix, bias in hidden:
         x = xp.matmul(outputs[-1], matrix) + bias
         outputs.append(xp.where(x > 0, x, 0.0))
@@ -62,7 +63,8 @@ def loss_and_gradient(
     ``label_smoothing`` has shape (n, 1).
     """
     xp = array_namespace(weights)
-    *inputs, logits = forward(weights, images)
+    outputs = forward(weights, images)
+    logits = outputs[-1]
     rows = tuple(logits.shape[:-1])
     # Each network has rows of its own, so that one call can smooth each by another amount.
     losses, delta = st.value_and_grad(st.cross_entropy)(
@@ -71,14 +73,26 @@ def loss_and_gradient(
         label_smoothing=xp.broadcast_to(label_smoothing, rows),
         reduction="none",
     )
-    delta = delta / rows[1]
+    return xp.mean(losses, axis=1), backward(weights, outputs, delta / rows[1])
+
+
+def backward(
+    weights: Array, outputs: Sequence[Array], delta: Array, sizes: Sequence[int] = SIZES
+) -> Array:
+    """Return the gradient for the weights, from that for the logits, ``delta``.
+
+    ``outputs`` are what :func:`forward` returned.
+    """
+    xp = array_namespace(weights)
     pieces: list[Array] = []
-    for x, (matrix, _) in zip(inputs[::-1], layers(weights)[::-1], strict=True):
+    found = list(zip(outputs[:-1], layers(weights, sizes), strict=True))
+    for depth, (x, (matrix, _)) in reversed(list(enumerate(found))):
         matrix_part = xp.matmul(xp.matrix_transpose(x), delta)
-        pieces = [xp.reshape(matrix_part, (rows[0], -1)), xp.sum(delta, axis=1), *pieces]
-        if x is not images:
+        flat = xp.reshape(matrix_part, (weights.shape[0], -1))
+        pieces = [flat, xp.sum(delta, axis=1), *pieces]
+        if depth:
             delta = xp.where(x > 0, xp.matmul(delta, xp.matrix_transpose(matrix)), 0.0)
-    return xp.mean(losses, axis=1), xp.concat(pieces, axis=1)
+    return xp.concat(pieces, axis=1)
 
 
 def adam(state: Array, gradient: Array, rate: float, corrections: tuple[float, float]) -> Array:

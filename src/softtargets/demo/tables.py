@@ -51,8 +51,13 @@ def spread(values: Array) -> float:
 def difference(study: Study, name: str, row: int) -> Difference:
     """Compare a measure of one amount of smoothing with that of the first, seed by seed."""
     values = study.values(name)
-    paired = values[row] - values[0]
-    return Difference(float(np.mean(paired)), spread(paired) / len(paired) ** 0.5, len(paired))
+    return over_seeds(values[row] - values[0])
+
+
+def over_seeds(differences: Array) -> Difference:
+    """Return mean and standard error of differences, one for each seed."""
+    count = len(differences)
+    return Difference(float(np.mean(differences)), spread(differences) / count**0.5, count)
 
 
 def plus_minus(mean: float, error: float, digits: int, sign: str = "") -> str:

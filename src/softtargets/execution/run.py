@@ -129,7 +129,7 @@ def row_gradient(work: Work, states: list[Any], scale: Amount, out: Array | None
             if g is not into:
                 out[block, :] = g
 
-    handle_blocks(plan, lambda: worker)
+    handle_blocks(plan.blocks, lambda: worker, threaded=plan.threaded)
     return out
 
 
@@ -187,17 +187,19 @@ def _in_blocks(
 
         return worker
 
-    handle_blocks(plan, make_worker)
+    handle_blocks(plan.blocks, make_worker, threaded=plan.threaded)
     return found[0] if single else losses
 
 
-def handle_blocks(plan: Plan, make_worker: Callable[[], threads.Worker]) -> None:
-    """Have every block handled by a worker, side by side where the plan says so."""
-    if plan.threaded:
-        threads.run(make_worker, plan.blocks)
+def handle_blocks(
+    blocks: list[slice], make_worker: Callable[[], threads.Worker], *, threaded: bool
+) -> None:
+    """Have every block handled by a worker, side by side if ``threaded``."""
+    if threaded:
+        threads.run(make_worker, blocks)
     else:
         worker = make_worker()
-        for block in plan.blocks:
+        for block in blocks:
             worker(block)
 
 

@@ -36,7 +36,7 @@ def row_states(work: Work, moments: int = 0) -> RowState:
             done = forward(xp, x, rows[block], moments=moments, block=True)
             found[block, :] = _packed(xp, done.state)
 
-    handle_blocks(plan, lambda: worker)
+    handle_blocks(plan.blocks, lambda: worker, threaded=plan.threaded)
     return _unpacked(found, rows, moments)
 
 

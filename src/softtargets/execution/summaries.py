@@ -14,6 +14,7 @@ from softtargets._array.namespaces import beside
 from softtargets._array.operations import CLASS_MAJOR
 from softtargets._array.traits import quiet
 from softtargets.execution.plan import HOST_ENTRIES, cut, make_plan
+from softtargets.execution.run import handle_blocks
 from softtargets.execution.scratch import make_scratch
 from softtargets.softmax.kernel import Pass, forward
 from softtargets.targets.rows import Rows
@@ -57,6 +58,9 @@ def row_columns(task: Summary) -> tuple[Array, ...]:
     shape = (matrix.shape[0], 1)
     found = tuple(xp.empty(shape, dtype=dtype, **beside(matrix)) for _ in range(task.columns))
 
+    # What is of the right dtype and layout is read where it is.
+    copied = matrix.dtype != dtype or class_major
+
     def make_worker() -> threads.Worker:
         scratch = make_scratch(xp, matrix, dtype, blocks, class_major)
 
@@ -64,21 +68,19 @@ def row_columns(task: Summary) -> tuple[Array, ...]:
             into = scratch(block.stop - block.start)
             part, x = task.rows[block], matrix[block, :]
             with quiet(xp):
-                into[...] = x
+                z = x
+                if copied:
+                    into[...] = x
+                    z = into
                 if task.factor != 1:
-                    into *= task.factor
-                done = forward(xp, into, part, moments=task.moments, into=into)
+                    z = xp.multiply(z, task.factor, out=into)
+                done = forward(xp, z, part, moments=task.moments, into=into)
                 for column, values in zip(found, task.summarize(x, done, part), strict=True):
                     column[block, :] = values
 
         return worker
 
-    if is_numpy(matrix):
-        threads.run(make_worker, blocks)
-    else:
-        worker = make_worker()
-        for block in blocks:
-            worker(block)
+    handle_blocks(blocks, make_worker, threaded=is_numpy(matrix))
     return found
 
 

@@ -8,6 +8,8 @@ import numpy as np
 
 import softtargets as st
 from softtargets.calibration import CalibrationReport, CalibrationSummary
+from softtargets.calibration.inputs import Options
+from softtargets.calibration.slopes import relative_spread
 from softtargets.report.files import Numbers
 
 #: Entries that are looked at together.
@@ -82,28 +84,11 @@ def fit(
 def interval(
     x: Numbers, labels: Numbers, temperature: float, ignore_index: int, level: float
 ) -> tuple[float, float]:
-    """Return the ends of an interval for the temperature, from the spread of the rows.
-
-    With t = 1 / T, the slope g of the loss of a row and v, its curvature, the standard error of t
-    is  sqrt(sum g^2) / sum v : right for independent rows, whether the model is right or not.
-    """
-    squares = curvature = 0.0
-    step = max(1, ENTRIES // x.shape[1])
-    gradient_of = st.value_and_grad(st.cross_entropy)
-    for start in range(0, len(x), step):
-        part, y = x[start : start + step].astype(np.float64), labels[start : start + step]
-        part, y = part[y != ignore_index], y[y != ignore_index].astype(np.int64)
-        if len(y):
-            # Off the logit of the label, the gradient p - onehot is as good as p.
-            z = part - np.take_along_axis(part, y[:, None], axis=1)
-            _, gradient = gradient_of(z / temperature, y, reduction="none")
-            z[gradient == 0] = 0
-            slope = np.vecdot(gradient, z)
-            squares += float(np.sum(slope**2))
-            curvature += float(np.sum(np.vecdot(gradient, z * z) - slope**2))
-    if not curvature > 0:
+    """Return the ends of an interval for the temperature, from the spread of the rows."""
+    options = Options(True, "top", None, ignore_index, -1, "logits")
+    error = relative_spread(x, labels, options, 1 / temperature)
+    if math.isnan(error):
         return math.nan, math.nan
-    # In log T, so that both ends are above 0: the error of log T is that of t over t.
-    error = math.sqrt(squares) / curvature * temperature
+    # In log T, so that both ends are above 0.
     factor = math.exp(min(NormalDist().inv_cdf((1 + level) / 2) * error, 700.0))
     return temperature / factor, temperature * factor

@@ -6,8 +6,8 @@ import numpy as np
 
 from softtargets.report.files import Numbers
 
-#: Entries that are kept: temperatures are fitted to them.
-ENTRIES = 2**23
+#: Entries that are kept, temperatures are fitted to them; and of a larger file no more rows.
+ENTRIES, ROWS = 2**23, 2**18
 
 
 class Sample:
@@ -19,7 +19,9 @@ class Sample:
 
     def __init__(self, rows: int, classes: int, order: Literal["C", "F"] = "C") -> None:
         self.order = order
-        size = min(rows, max(1, ENTRIES // classes))
+        size = rows
+        if rows * classes > ENTRIES:
+            size = min(rows, ROWS, max(1, ENTRIES // classes))
         edges = np.arange(size + 1, dtype=np.int64) * rows // size
         drawn = np.random.default_rng(0).random(size) * np.diff(edges)
         self.places = edges[:-1] + drawn.astype(np.int64)
