@@ -37,6 +37,8 @@ myst_heading_anchors = 3
 # Docstrings say the types in words; annotations would repeat them.
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+# Not installed where the documentation is built.
+autodoc_mock_imports = ["jax", "keras", "torch", "transformers"]
 napoleon_google_docstring = False
 napoleon_use_param = False
 napoleon_use_rtype = False

@@ -1,5 +1,6 @@
 """Fixtures of every test, and how Hypothesis draws its examples."""
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,10 @@ from hypothesis import HealthCheck, settings
 import softtargets as st
 from softtargets._array import threads
 from tests.backends import Variant, selected
+from tests.thinning import left_out
+
+# Keras takes its backend when it is imported, and by default one that nothing else here needs.
+os.environ.setdefault("KERAS_BACKEND", "jax")
 
 # Repeatable: the same examples in every run. --hypothesis-profile=explore looks further.
 settings.register_profile(
@@ -25,6 +30,23 @@ settings.register_profile(
 # For runs that repeat the tests elsewhere, on another version of Python, say.
 settings.register_profile("few", settings.get_profile("repeatable"), max_examples=20)
 settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of this project."""
+    parser.addoption("--every-case", action="store_true", help="also where a call takes long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out most of the long lists of cases where each call takes long: tests/thinning.py."""
+    if config.getoption("every_case"):
+        return
+    calls = [getattr(item, "callspec", None) for item in items]
+    variants = [call.params.get("backend") if call else None for call in calls]
+    slow = [None if variant is None or variant.quick else variant.name for variant in variants]
+    out = left_out([item.nodeid.partition("[")[0] for item in items], slow)
+    config.hook.pytest_deselected(items=[item for at, item in enumerate(items) if at in out])
+    items[:] = [item for at, item in enumerate(items) if at not in out]
 
 
 @pytest.fixture(autouse=True)

@@ -97,10 +97,10 @@ TYPES: list[tuple[str, Callable[[], object]]] = [
      lambda: cal.unsmooth(P, 0.1, prior=np.array([1, 0, 0]))),
 ]  # fmt: skip
 VALUES: list[tuple[str, Callable[[], object]]] = [
-    (f"targets must have shape (2,) for labels, got (3,) {SHAPES}",
+    (f"targets must have shape (2,) for labels or (2, 3) for distributions, got (3,) {SHAPES}",
      error(targets=np.array([0, 1, 2]))),
-    (f"targets must have shape (2, 3) for distributions, got (2,) {SHAPES}",
-     error(targets=np.array([0.0, 1.0]))),
+    (f"targets must have shape (2,) for labels or (2, 3) for distributions, got (3,) {SHAPES}",
+     error(targets=np.array([0.0, 1.0, 0.0]))),
     (f"targets must have shape (2, 3), got (2, 4) {SHAPES}",
      error(targets=st.Targets.from_labels(Y, 4))),
     ("targets must have one mass per class, got top-k targets with a tail bucket",

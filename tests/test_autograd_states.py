@@ -38,6 +38,15 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return request.param
 
 
+def test_a_plain_sum(backend: Variant) -> None:
+    """A sum of plain labels, where every amount is a number, has its gradient, too."""
+    x, labels = backend.asarray([[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]]), backend.asarray([0, 2])
+    want = st.value_and_grad(st.cross_entropy)(x, labels, reduction="sum")[1]
+    x.requires_grad_(True)
+    st.cross_entropy(x, labels, reduction="sum").backward()
+    assert_same_bits(x.grad, want)
+
+
 @pytest.mark.parametrize("entries", [4, 2**20])
 def test_any_call(backend: Variant, entries: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any call gives the analytic gradient times that from above, in blocks of any size."""

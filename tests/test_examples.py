@@ -34,6 +34,8 @@ MODULES = sorted(
 UNSEEN = re.compile(
     r"^(?:[ \t>]+```python|\s*```(?:py|pycon|python3|\{.*\} *python)\b).*", re.MULTILINE
 )
+#: What examples import, where modules do not.
+NEEDS = {"softtargets.plots": "matplotlib", "softtargets.distributed.chunks": "dask.array"}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>not run|needs): (?P<what>.*?) -->\n)?```python\n(?P<code>.*?)^```$",
@@ -94,8 +96,9 @@ def test_docstrings(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         if str(error.name).startswith("softtargets"):
             raise
         pytest.skip(f"needs {error.name}")
-    if name.startswith("softtargets.plots"):
-        pytest.importorskip("matplotlib")
+    for start, needed in NEEDS.items():
+        if name.startswith(start):
+            pytest.importorskip(needed)
     monkeypatch.chdir(tmp_path)
     for examples in doctest.DocTestFinder().find(module):
         run_examples(examples)

@@ -23,7 +23,7 @@ LAYERS = (
     ("calibration",),
     ("analysis",),
     ("softtargets",),
-    ("torch", "jax", "xgboost", "lightgbm", "keras", "transformers", "distributed"),
+    ("torch", "jax", "xgboost", "lightgbm", "_boosting", "keras", "transformers", "distributed"),
     ("plots",),
     ("demo",),
     ("report",),

@@ -1,9 +1,7 @@
 """Every error message of the library in full: the argument, the rule, the value received."""
 
-import ast
 import functools
 import re
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -15,8 +13,9 @@ import pytest
 
 import softtargets as st
 from softtargets._array import axes, errors, namespaces
+from tests.error_calls import ELSEWHERE, SOURCE, calls_of_errors, recorder
 
-SOURCE, HERE = Path(st.__file__).parent, Path(__file__).parent
+HERE = Path(__file__).parent
 X = np.array([[0.5, -1.25, 2.0, 0.25], [-0.75, 3.0, 1.5, -2.5], [0.125, 0.25, -0.375, 1.0]])
 Y = np.array([2, 0, 3])
 Q = np.array([[0.5, 0.25, 0.25, 0.0], [0.0, 1.0, 0.0, 0.0], [0.125, 0.125, 0.5, 0.25]])
@@ -262,17 +261,6 @@ def test_two_devices() -> None:
 #: What raises or warns, beside the table above. Elsewhere: tests/test_traits.py, test_plots.py.
 OTHERS = [two_devices, lambda: T.smooth(0.9, spread="others")]
 OTHERS += [act for more in MORE for act in getattr(more, "WARNINGS", ())]
-ELSEWHERE = {"missing", "mixed_libraries"}
-
-
-def calls_of_errors() -> dict[tuple[str, int], str]:
-    """Return where (file, line) the source calls which function of the module of errors."""
-    found = {}
-    for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("errors."):
-                found[str(path), node.lineno] = node.func.attr  # type: ignore[attr-defined]
-    return found
 
 
 def test_every_call_has_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,14 +275,3 @@ def test_every_call_has_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = {f"{Path(file).relative_to(SOURCE)}:{line}" for file, line in wanted - reached}
     assert missing == set()
     assert len(wanted) > 40
-
-
-def recorder(function: Callable[..., Any], reached: set[tuple[str, int]]) -> Callable[..., Any]:
-    """Return the function with a note of its caller."""
-
-    def call(*args: Any) -> Any:
-        frame = sys._getframe(1)
-        reached.add((frame.f_code.co_filename, frame.f_lineno))
-        return function(*args)
-
-    return call

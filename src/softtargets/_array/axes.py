@@ -25,14 +25,16 @@ def check_known(array: Array, argument: str) -> None:
         errors.bad_value(argument, "have a known shape (compute_chunk_sizes finds it)", shape)
 
 
-def check_class_axis(array: Array, argument: str, axis: Any) -> int:
-    """Return the class axis of ``array``, counted from the front, if it has classes there."""
+def check_class_axis(array: Array, argument: str, axis: Any, *, empty: bool = False) -> int:
+    """Return the class axis of ``array``, counted from the front, if it has classes there, or
+    may be ``empty``.
+    """
     shape = tuple(array.shape)
     check_known(array, argument)
     if not shape:
         errors.bad_value(argument, "have a class axis", shape)
     position = check_axis(axis, len(shape))
-    if shape[position] == 0:
+    if shape[position] == 0 and not empty:
         errors.bad_value(argument, "have at least one class", shape, f"axis: {axis}")
     return position
 

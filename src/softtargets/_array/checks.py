@@ -169,14 +169,22 @@ def same_values(xp: Namespace, first: Array | None, second: Array | None) -> boo
 
 
 def check_class_vector(
-    xp: Namespace, value: Array, argument: str, like: Array, like_name: str, num_classes: int
+    xp: Namespace,
+    value: Array,
+    argument: str,
+    like: Array,
+    like_name: str,
+    num_classes: int,
+    *,
+    signed: bool = False,
 ) -> Array:
-    """Return one number of at least 0 per class, as floats."""
+    """Return one number per class, as floats: of at least 0 unless they are ``signed``."""
     check_follows(xp, like, like_name, value, argument)
     if dtype_name(value) not in FLOATING | INTEGER:
         errors.bad_type(argument, "have a real dtype", dtype_name(value))
     check_shape(value, argument, (num_classes,))
-    check_not_negative(xp, value, argument)
+    if not signed:
+        check_not_negative(xp, value, argument)
     if dtype_name(value) in INTEGER:
         return xp.astype(value, default_floating(xp))
     return promote(xp, value)

@@ -37,6 +37,13 @@ def mixed_devices(first: str, second: str, first_device: object, second_device: 
     )
 
 
+def lost(argument: str, size: int, gone: list[int], reason: str, error: Exception) -> NoReturn:
+    """Raise the RuntimeError for a group in which processes do not answer any more."""
+    ranks = ", ".join(map(str, gone))
+    received = f"a closed connection to rank {ranks}" if gone else "no answer"
+    raise RuntimeError(_message(argument, f"have {size} processes", received, reason)) from error
+
+
 def warn(message: str) -> None:
     """Warn, and point at the first caller outside of this library."""
     level = 1

@@ -1,6 +1,5 @@
 """Scores and targets of a metric: checked, and handed over a chunk of rows at a time."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Self
@@ -9,21 +8,23 @@ from softtargets._array import errors
 from softtargets._array.axes import check_class_axis, row_shape, to_rows
 from softtargets._array.checks import (
     check_bool,
-    check_int,
     check_shape,
     check_values,
 )
 from softtargets._array.distributions import check_distributions
-from softtargets._array.dtypes import FLOATING, INTEGER, check_floating, compute_dtype, dtype_name
+from softtargets._array.dtypes import FLOATING, check_floating, compute_dtype, dtype_name
 from softtargets._array.host import from_view, numpy_views
 from softtargets._array.kinds import is_array, is_numpy
 from softtargets._array.namespaces import beside, check_follows, namespace_of
 from softtargets._array.operations import as_column
 from softtargets._array.traits import may_look, stop_gradient
 from softtargets._array.trees import with_arrays
+from softtargets.constants import IGNORE_INDEX
+from softtargets.execution.plan import cut
+from softtargets.losses.arguments import as_targets
 from softtargets.targets.measures import refuse_bucket
+from softtargets.targets.parts import Labels
 from softtargets.targets.rows import Rows
-from softtargets.targets.sources import dense_part, label_part
 from softtargets.targets.structure import normal_form
 from softtargets.targets.value import Targets
 from softtargets.typing import Array, Namespace, Scope
@@ -39,7 +40,7 @@ class Options(NamedTuple):
     from_logits: bool
     scope: Scope = "top"
     where: Array | None = None
-    ignore_index: int = -100
+    ignore_index: int = IGNORE_INDEX
     axis: int = -1
     #: What the argument is called.
     name: str = "scores"
@@ -134,11 +135,9 @@ def _cut(whole: Examples, scores: Array, axis: int) -> Iterator[Examples]:
     place = 1 if turned else axis
     count = array.shape[0]
     inner = math.prod(array.shape[1:]) // array.shape[place]
-    pieces = max(1, min(count // 2, math.ceil(size / CHUNK)))
-    bounds = [i * count // pieces for i in range(pieces + 1)]
-    for start, stop in itertools.pairwise(bounds):
-        part = whole.some(slice(start * inner, stop * inner))
-        yield part._replace(scores=to_rows(xp, array[start:stop], place))
+    for block in cut(count, size / CHUNK):
+        part = whole.some(slice(block.start * inner, block.stop * inner))
+        yield part._replace(scores=to_rows(xp, array[block], place))
 
 
 def _examples(xp: Namespace, scores: Array, targets: Any, options: Options, axis: int) -> Examples:
@@ -150,29 +149,14 @@ def _examples(xp: Namespace, scores: Array, targets: Any, options: Options, axis
     like = xp.broadcast_to(zero, (math.prod(shape), count))
     where, labels, bad = options.where, None, None
     column = None if where is None else xp.reshape(where, (-1, 1))
-    ignored = check_int(options.ignore_index, "ignore_index")
     context = f"{options.name}: {full}, axis: {options.axis}"
-    if isinstance(targets, Targets):
-        check_follows(xp, scores, options.name, targets.parts[0].entries, "targets")
-        if targets.shape != (*shape, count):
-            errors.bad_value("targets", f"have shape {(*shape, count)}", targets.shape, context)
-        value = targets
-    else:
-        check_follows(xp, scores, options.name, targets, "targets")
-        name, received = dtype_name(targets), tuple(targets.shape)
-        if name not in FLOATING | INTEGER:
-            errors.bad_type("targets", "be integer labels or real floating distributions", name)
-        wanted, what = (shape, "labels") if name in INTEGER else (full, "distributions")
-        if received != wanted:
-            errors.bad_value("targets", f"have shape {wanted} for {what}", received, context)
-        if name in INTEGER:
-            part = label_part(targets, count, ignored, "targets", where)
-            labels = xp.reshape(part.labels, (-1, 1))
-            bad = None if part.bad is None else xp.reshape(part.bad, (-1, 1))
-            value = Targets((part,), count, shape)
-        else:
-            last = targets if axis == targets.ndim - 1 else xp.moveaxis(targets, axis, -1)
-            value = Targets((dense_part(last, "targets", where),), count, shape)
+    ignored, name = options.ignore_index, options.name
+    value = as_targets(xp, scores, targets, axis, full, ignored, where, context, of=name)
+    if not isinstance(targets, Targets) and isinstance(value.parts[0], Labels):
+        labels, bad = (
+            None if column is None else xp.reshape(column, (-1, 1))
+            for column in (value.parts[0].labels, value.parts[0].bad)
+        )
     rows = normal_form(value, like, where=column)
     refuse_bucket(rows)
     return Examples(xp, scores, dtype, rows, labels, rows.kept, bad)

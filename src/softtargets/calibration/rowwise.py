@@ -7,7 +7,7 @@ from softtargets._array.axes import check_axis, row_shape
 from softtargets._array.checks import check_option
 from softtargets._array.kinds import namespace
 from softtargets._array.memory import scaled
-from softtargets._array.operations import CLASS_MAJOR
+from softtargets._array.operations import CLASS_MAJOR, log_of
 from softtargets._array.sums import row_sums, weighted_sums
 from softtargets.calibration.inputs import Examples, Options, chunks, seen_from_host
 from softtargets.execution.summaries import Summarize, Summary, row_columns
@@ -86,9 +86,7 @@ def _with_variance(some: Examples, rows: Rows, value: Array, like: Array) -> Arr
 def logarithms(some: Examples, from_logits: bool) -> Array:
     """Return  -sum_k q_k log p_k  of each row of probabilities."""
     xp, p = some.xp, _clean(some, 1.0)
-    # The logarithm of 0 would warn, and for a lazy array only when it is computed.
-    log = xp.where(p == 0, -xp.inf, xp.log(xp.where(p == 0, 1.0, p)))
-    return -some.rows.dot(xp, log)
+    return -some.rows.dot(xp, log_of(xp, p))
 
 
 def _clean(some: Examples, otherwise: float) -> Array:

@@ -177,13 +177,16 @@ def apply_vector_scaling(logits: Array, fit: VectorFit, *, axis: int = -1) -> Ar
         errors.bad_type("fit", "be a VectorFit", type(fit).__name__)
     check_follows(xp, logits, "logits", fit.weight, "fit")
     check_shape(fit.weight, "weight of fit", (logits.shape[position],))
-    shape = tuple(-1 if j == position else 1 for j in range(logits.ndim))
+    shape = _shape(logits, position)
     weight, bias = (xp.reshape(part, shape) for part in (fit.weight, fit.bias))
     return xp.astype(logits * weight + bias, logits.dtype, copy=False)
 
 
 def _at(x: Array, part: Vector, position: int) -> Array:
     """Return numbers per class as an array that broadcasts against ``x``."""
-    shape = tuple(-1 if j == position else 1 for j in range(x.ndim))
     xp = namespace_of(x, "logits")
-    return xp.reshape(bring(xp, part, x.dtype, x), shape)
+    return xp.reshape(bring(xp, part, x.dtype, x), _shape(x, position))
+
+
+def _shape(x: Array, position: int) -> tuple[int, ...]:
+    return tuple(-1 if j == position else 1 for j in range(x.ndim))

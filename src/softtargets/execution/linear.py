@@ -5,7 +5,7 @@ products take it back to the features and the weight.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, cast
 
 from softtargets._array.loops import has_loop, map_blocks
@@ -104,17 +104,22 @@ class _Blocks:
 
 def linear_losses(linear: Linear) -> Array:
     """Return the loss of each row as a column, differentiable where the library is."""
+    return columns_of(linear, row_losses)
+
+
+def columns_of(linear: Linear, function: Callable[[Work], Array]) -> Array:
+    """Return ``function``, a few columns, of all rows, whose logits exist a block at a time."""
     blocks = _Blocks(linear)
     if has_loop(linear.features) and linear.block_rows < linear.features.shape[0]:
-        return _in_a_loop(blocks)
-    losses = []
+        return _in_a_loop(blocks, function)
+    found = []
     for block in blocks:
         y = blocks.features(block)
-        losses.append(row_losses(blocks.work(y, blocks.rows[block], block)))
-    return losses[0] if len(losses) == 1 else linear.xp.concat(losses)
+        found.append(function(blocks.work(y, blocks.rows[block], block)))
+    return found[0] if len(found) == 1 else linear.xp.concat(found)
 
 
-def _in_a_loop(blocks: _Blocks) -> Array:
+def _in_a_loop(blocks: _Blocks, function: Callable[[Work], Array]) -> Array:
     linear, xp = blocks.linear, blocks.linear.xp
     count, low = linear.features.shape[0], linear.features.dtype
     # The gradients of what all blocks use are added up in its dtype.
@@ -144,7 +149,7 @@ def _in_a_loop(blocks: _Blocks) -> Array:
         part.linear = linear._replace(features=features, weight=weight, bias=bias, loss=own or loss)
         part.transposed = xp.permute_dims(weight, (1, 0))
         y = part.features(slice(None))
-        return row_losses(part.work(y, part.rows, slice(None)))
+        return function(part.work(y, part.rows, slice(None)))
 
     return map_blocks(body, [linear.features, *found], linear.block_rows)
 
@@ -153,6 +158,28 @@ def linear_losses_and_gradients(
     linear: Linear, scale: Amount, wanted: tuple[bool, ...]
 ) -> tuple[Array, Gradients]:
     """Return the losses, and ``scale`` times the gradients that are ``wanted``."""
+    losses = []
+
+    def gradient(work: Work, _: slice, factor: Array, out: Array | None) -> Array:
+        loss, g = row_losses_and_gradient(work, factor, out)
+        losses.append(loss)
+        return g
+
+    found = gradients_of(linear, scale, wanted, gradient)
+    return losses[0] if len(losses) == 1 else linear.xp.concat(losses), found
+
+
+def gradients_of(
+    linear: Linear,
+    scale: Amount,
+    wanted: tuple[bool, ...],
+    gradient: Callable[[Work, slice, Array, Array | None], Array],
+) -> Gradients:
+    """Return the gradients that are ``wanted`` from those for the logits, a block at a time.
+
+    ``gradient`` returns that of a block of rows times a factor, one number or one per row, in the
+    memory of the logits where it is handed that.
+    """
     xp, features, dtype = linear.xp, linear.features, linear.dtype
     blocks = _Blocks(linear)
     sums = Products(
@@ -160,14 +187,12 @@ def linear_losses_and_gradients(
     )
     if is_number(scale):
         scale = xp.full((1, 1), float(scale), dtype=dtype, **beside(features))
-    losses = []
     for block in blocks:
         y = blocks.features(block)
         work = blocks.work(y, blocks.rows[block], block)
         factor = scale[block, :] if scale.shape[0] > 1 else scale
         own = blocks.memory is not None
-        loss, g = row_losses_and_gradient(work, factor, work.matrix if own else None)
-        losses.append(loss)
+        g = gradient(work, block, factor, work.matrix if own else None)
         last = own and block.stop in (None, features.shape[0])
         sums.add(block, g, y, factor, blocks.memory if last else None)
-    return losses[0] if len(losses) == 1 else xp.concat(losses), sums.result()
+    return sums.result()

@@ -29,6 +29,16 @@ class Plan(NamedTuple):
     threaded: bool
 
 
+def cut(count: int, pieces: float) -> list[slice]:
+    """Return at least so many pieces of ``count`` rows, where there are rows enough, in order.
+
+    At least two rows each: NumPy adds a single turned row in another order.
+    """
+    pieces = max(1, min(count // 2, math.ceil(pieces)))
+    bounds = [i * count // pieces for i in range(pieces + 1)]
+    return [slice(*pair) for pair in itertools.pairwise(bounds)]
+
+
 def make_plan(matrix: Array) -> Plan | None:
     """Return the plan for a matrix, or None where everything is one expression.
 
@@ -39,11 +49,5 @@ def make_plan(matrix: Array) -> Plan | None:
     count, classes = matrix.shape
     size, host = count * classes, is_numpy(matrix)
     entries = HOST_ENTRIES if host or may_look(matrix) else DEVICE_ENTRIES
-    if size <= entries:
-        blocks = [slice(0, count)]
-    else:
-        # At least two rows each: NumPy adds a single turned row in another order.
-        pieces = max(1, min(count // 2, math.ceil(size / entries)))
-        bounds = [i * count // pieces for i in range(pieces + 1)]
-        blocks = [slice(*pair) for pair in itertools.pairwise(bounds)]
+    blocks = [slice(0, count)] if size <= entries else cut(count, size / entries)
     return Plan(blocks, host and classes <= CLASS_MAJOR and size >= TURNED, host)

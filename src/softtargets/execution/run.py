@@ -16,6 +16,7 @@ from softtargets._array.namespaces import beside
 from softtargets._array.traits import quiet
 from softtargets._array.trees import arrays_in
 from softtargets.execution.plan import Plan, make_plan
+from softtargets.execution.scratch import make_scratch
 from softtargets.softmax.loss import Curved, RowLoss
 from softtargets.targets.rows import Rows
 from softtargets.typing import Amount, Array, Namespace
@@ -98,21 +99,37 @@ def row_losses_and_states(work: Work) -> tuple[Array, list[Any]]:
     return _in_blocks(work, plan._replace(threaded=False), None, None, states), states
 
 
-def row_gradient(work: Work, states: list[Any], scale: Amount) -> Array:
-    """Return ``scale`` times the gradient of each row's loss: one more exponential, no sums."""
+def row_gradient(work: Work, states: list[Any], scale: Amount, out: Array | None = None) -> Array:
+    """Return ``scale`` times the gradient of each row's loss: one more exponential, no sums.
+
+    It is written into ``out`` if that is given, which may be the matrix itself.
+    """
     xp, matrix, rows, dtype = work[:4]
+    if matrix.shape[1] == 0:
+        return matrix  # a block of no classes
     plan = work.plan
-    assert plan is not None
-    out = xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix))
-    with quiet(xp):
-        for block, state in zip(plan.blocks, states, strict=True):
-            part, loss = rows[block], work.loss[block]
+    if plan is None:
+        with quiet(xp):
+            x = in_rows(xp, xp.astype(matrix, dtype, copy=False))
+            done = work.loss.again(xp, x, rows, states[0])
+            g = work.loss.gradient(xp, done, rows, scale)
+            return xp.astype(g, matrix.dtype, copy=False)
+    if out is None:
+        out = xp.empty(matrix.shape, dtype=matrix.dtype, **beside(matrix))
+    direct = out.dtype == dtype
+    of_block = {block.start: state for block, state in zip(plan.blocks, states, strict=True)}
+
+    def worker(block: slice) -> None:
+        part, loss = rows[block], work.loss[block]
+        into = out[block, :] if direct else None
+        with quiet(xp):
             x = xp.astype(matrix[block, :], dtype, copy=False)
-            into = out[block, :] if out.dtype == dtype else None
-            done = loss.again(xp, x, part, state, into)
+            done = loss.again(xp, x, part, of_block[block.start], into)
             g = loss.gradient(xp, done, part, _cut(scale, block))
             if g is not into:
                 out[block, :] = g
+
+    handle_blocks(plan.blocks, lambda: worker, threaded=plan.threaded)
     return out
 
 
@@ -135,7 +152,7 @@ def _in_blocks(
     direct = out is not None and out.dtype == dtype and not plan.class_major
 
     def make_worker() -> threads.Worker:
-        scratch = None if direct else _scratch(work, plan)
+        scratch = None if direct else make_scratch(xp, matrix, dtype, plan.blocks, plan.class_major)
 
         def worker(block: slice) -> None:
             part, kind = (rows, work.loss) if single else (rows[block], work.loss[block])
@@ -170,29 +187,20 @@ def _in_blocks(
 
         return worker
 
-    if plan.threaded:
-        threads.run(make_worker, plan.blocks)
-    else:
-        worker = make_worker()
-        for block in plan.blocks:
-            worker(block)
+    handle_blocks(plan.blocks, make_worker, threaded=plan.threaded)
     return found[0] if single else losses
 
 
-def _scratch(work: Work, plan: Plan) -> Callable[[int], Array]:
-    """Return a function that gives memory for a number of rows, the same at each call."""
-    xp, matrix = work.xp, work.matrix
-    size = max(block.stop - block.start for block in plan.blocks)
-    classes = matrix.shape[1]
-    memory = xp.empty((size * classes,), dtype=work.dtype, **beside(matrix))
-
-    def rows_of(count: int) -> Array:
-        part = memory[: count * classes]
-        if plan.class_major:
-            return xp.permute_dims(xp.reshape(part, (classes, count)), (1, 0))
-        return xp.reshape(part, (count, classes))
-
-    return rows_of
+def handle_blocks(
+    blocks: list[slice], make_worker: Callable[[], threads.Worker], *, threaded: bool
+) -> None:
+    """Have every block handled by a worker, side by side if ``threaded``."""
+    if threaded:
+        threads.run(make_worker, blocks)
+    else:
+        worker = make_worker()
+        for block in blocks:
+            worker(block)
 
 
 def _cut(scale: Amount, block: slice) -> Amount:

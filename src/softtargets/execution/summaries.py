@@ -4,8 +4,6 @@ What a row gives does not depend on the rows beside it, to the last bit: rows of
 always added class after class, rows of many always along the row.
 """
 
-import itertools
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +13,9 @@ from softtargets._array.kinds import is_numpy
 from softtargets._array.namespaces import beside
 from softtargets._array.operations import CLASS_MAJOR
 from softtargets._array.traits import quiet
-from softtargets.execution.plan import HOST_ENTRIES, make_plan
+from softtargets.execution.plan import HOST_ENTRIES, cut, make_plan
+from softtargets.execution.run import handle_blocks
+from softtargets.execution.scratch import make_scratch
 from softtargets.softmax.kernel import Pass, forward
 from softtargets.targets.rows import Rows
 from softtargets.typing import Array, Namespace
@@ -54,14 +54,15 @@ def row_columns(task: Summary) -> tuple[Array, ...]:
         # NumPy adds a single row in another order. Targets of one row are those of its double, too.
         twice = task._replace(matrix=xp.concat([matrix, matrix]))
         return tuple(column[:1, :] for column in row_columns(twice))
+    class_major = is_numpy(matrix) and matrix.shape[1] <= CLASS_MAJOR
     shape = (matrix.shape[0], 1)
     found = tuple(xp.empty(shape, dtype=dtype, **beside(matrix)) for _ in range(task.columns))
 
     # What is of the right dtype and layout is read where it is.
-    copied = matrix.dtype != dtype or _is_class_major(matrix)
+    copied = matrix.dtype != dtype or class_major
 
     def make_worker() -> threads.Worker:
-        scratch = _memory(task, blocks)
+        scratch = make_scratch(xp, matrix, dtype, blocks, class_major)
 
         def worker(block: slice) -> None:
             into = scratch(block.stop - block.start)
@@ -79,12 +80,7 @@ def row_columns(task: Summary) -> tuple[Array, ...]:
 
         return worker
 
-    if is_numpy(matrix):
-        threads.run(make_worker, blocks)
-    else:
-        worker = make_worker()
-        for block in blocks:
-            worker(block)
+    handle_blocks(blocks, make_worker, threaded=is_numpy(matrix))
     return found
 
 
@@ -94,27 +90,4 @@ def _blocks(matrix: Array) -> list[slice] | None:
     if plan is None or not is_numpy(matrix):
         return None if plan is None else plan.blocks
     count, classes = matrix.shape
-    # At least two rows each, for the reason above.
-    pieces = max(1, min(count // 2, math.ceil(count * classes / HOST_ENTRIES)))
-    bounds = [i * count // pieces for i in range(pieces + 1)]
-    return [slice(*pair) for pair in itertools.pairwise(bounds)]
-
-
-def _is_class_major(matrix: Array) -> bool:
-    return is_numpy(matrix) and matrix.shape[1] <= CLASS_MAJOR
-
-
-def _memory(task: Summary, blocks: list[slice]) -> Callable[[int], Array]:
-    """Return a function that gives memory for a number of rows, the same at each call."""
-    xp, classes = task.xp, task.matrix.shape[1]
-    size = max(block.stop - block.start for block in blocks)
-    memory = xp.empty((size * classes,), dtype=task.dtype, **beside(task.matrix))
-    class_major = _is_class_major(task.matrix)
-
-    def rows_of(count: int) -> Array:
-        part = memory[: count * classes]
-        if class_major:
-            return xp.permute_dims(xp.reshape(part, (classes, count)), (1, 0))
-        return xp.reshape(part, (count, classes))
-
-    return rows_of
+    return cut(count, count * classes / HOST_ENTRIES)

@@ -5,11 +5,11 @@ from softtargets._array.axes import check_class_axis, row_shape, to_rows
 from softtargets._array.checks import check_bool, check_int, check_not_negative, check_shape
 from softtargets._array.dtypes import FLOATING, INTEGER, check_floating, dtype_name
 from softtargets._array.kinds import is_array, namespace
-from softtargets._array.namespaces import as_array, check_follows, namespace_of
+from softtargets._array.namespaces import as_array, beside, check_follows, namespace_of
 from softtargets._array.operations import gate
 from softtargets.constants import IGNORE_INDEX
 from softtargets.targets.rows import Rows
-from softtargets.targets.sources import dense_part, label_part
+from softtargets.targets.sources import any_part, dense_part, label_part
 from softtargets.targets.value import Targets
 from softtargets.typing import Amount, Array, Namespace
 
@@ -35,7 +35,10 @@ def rows_of(where: Array | None, amount: Amount) -> Amount:
 
 def stand_in(xp: Namespace, matrix: Array, count: int, dtype: object) -> Array:
     """Return zeros, held as one number, for their shape, dtype and device."""
-    zero = xp.astype(xp.zeros_like(matrix[:1, :1]), dtype)
+    if matrix.shape[1] == 0:
+        zero = xp.zeros((1, 1), dtype=dtype, **beside(matrix))
+    else:
+        zero = xp.astype(xp.zeros_like(matrix[:1, :1]), dtype)
     return xp.broadcast_to(zero, (matrix.shape[0], count))
 
 
@@ -49,19 +52,23 @@ def as_targets(
     where: Array | None,
     context: str,
     name: str = "targets",
+    of: str = "logits",
+    *,
+    any_values: bool = False,
 ) -> Targets:
-    """Return the argument ``name`` as a value: integers are labels, floats are distributions of
-    shape ``full``.
+    """Return the argument ``name``, targets of the argument ``of``, as a value: integers are
+    labels, floats are distributions of shape ``full``, or taken for such, whatever values they
+    have.
     """
     count, shape = full[axis], row_shape(full, axis)
     ignored = check_int(ignore_index, "ignore_index")
     if isinstance(targets, Targets):
-        check_follows(xp, logits, "logits", targets.parts[0].entries, name)
+        check_follows(xp, logits, of, targets.parts[0].entries, name)
         if targets.shape != (*shape, count):
             errors.bad_value(name, f"have shape {(*shape, count)}", targets.shape, context)
         refuse_ignore_index(ignored)
         return targets
-    check_follows(xp, logits, "logits", targets, name)
+    check_follows(xp, logits, of, targets, name)
     dtype = dtype_name(targets)
     received = tuple(targets.shape)
     if dtype not in FLOATING | INTEGER:
@@ -81,7 +88,8 @@ def as_targets(
     refuse_ignore_index(ignored)
     if axis != logits.ndim - 1:
         targets = xp.moveaxis(targets, axis, -1)
-    return Targets((dense_part(targets, name, where),), count, shape)
+    dense = any_part(targets, name) if any_values else dense_part(targets, name, where)
+    return Targets((dense,), count, shape)
 
 
 def as_value(
@@ -144,6 +152,11 @@ def mask_rows(
         rule = f"have shape {(count,)}, or {full} with 1 in place of rows"
         errors.bad_value("class_mask", rule, received)
     return to_rows(xp, xp.broadcast_to(class_mask, full), axis)
+
+
+def one_per_row(xp: Namespace, rows: Rows, like: Array) -> Amount:
+    """Return 1 for each row that takes part, in the dtype of ``like``, and 0 for the others."""
+    return 1.0 if rows.kept is None else xp.astype(rows.kept, like.dtype)
 
 
 def weight_column(

@@ -10,6 +10,7 @@ from softtargets._array.checks import (
     check_int,
     check_labels,
     check_penalty,
+    check_shape,
     check_values,
 )
 from softtargets._array.dtypes import FLOATING, INTEGER, dtype_name
@@ -46,11 +47,15 @@ def make_binary_problem(
     axis: int | None = -1,
     reduction: Reduction = "mean",
     denominator: Amount | None = None,
+    logit_weight: Array | None = None,
+    any_values: bool = False,
     expression: bool = False,
 ) -> Problem:
     """Check everything that a sigmoid loss takes and return it in matrix form.
 
-    With ``axis=None`` every logit is a row of one class.
+    With ``axis=None`` every logit is a row of one class. Then there may be one ``pos_weight`` and
+    one ``logit_weight`` for each: the latter is of any sign and does not enter the denominator. If
+    there may be ``any_values``, targets need not be in [0, 1], nor weights of yes at least 0.
     """
     place = make_place(logits, where, class_weight, class_mask, axis, reduction)
     setting, xp = place.setting, place.xp
@@ -62,7 +67,8 @@ def make_binary_problem(
         targets = replace(targets, class_weight=None)
     # The weights are those of decisions, not of mass.
     setting = replace(setting, class_weight=None)
-    rows = _rows(place, setting, targets, check_int(ignore_index, "ignore_index"), where)
+    ignored = check_int(ignore_index, "ignore_index")
+    rows = _rows(place, setting, targets, ignored, where, check=not any_values)
     smoothing = rows_of(where, label_smoothing)
     shapes = [(), place.rows]
     smoothing = check_fraction(xp, smoothing, "label_smoothing", logits, "logits", shapes)
@@ -73,24 +79,44 @@ def make_binary_problem(
         smoothing=setting.amount(smoothing),
         prior=setting.amount(prior),
         class_weight=class_weight,
-        pos_weight=setting.amount(_pos_weight(place, pos_weight)),
+        pos_weight=_pos_weight(place, pos_weight, signed=any_values),
     )
     row_weight: Amount = float(place.num_classes)
     if class_weight is not None or rows.allowed is not None or rows.kept is not None:
         row_weight = row_sums(xp, loss.weight(xp, setting.like, rows))
+    if logit_weight is not None:
+        weight = _column(place, logit_weight, "logit_weight")
+        loss = replace(loss, class_weight=weight)
     reducing = reduction, denominator, sample_weight
     return place.problem(replace(rows, row_weight=row_weight), loss, reducing, expression)
 
 
-def _pos_weight(place: Place, value: Amount) -> Amount:
-    xp, logits = place.xp, place.logits
+def _pos_weight(place: Place, value: Amount, *, signed: bool) -> Amount:
+    xp, logits, setting = place.xp, place.logits, place.setting
+    if signed and place.axis is None and not is_number(value):
+        return _column(place, value, "pos_weight")
     if is_number(value) or getattr(value, "ndim", None) == 0:
-        return check_penalty(xp, value, "pos_weight", logits)
-    return check_class_vector(xp, value, "pos_weight", logits, "logits", place.num_classes)
+        return setting.amount(check_penalty(xp, value, "pos_weight", logits))
+    value = check_class_vector(xp, value, "pos_weight", logits, "logits", place.num_classes)
+    return setting.amount(value)
+
+
+def _column(place: Place, value: Array, argument: str) -> Array:
+    """Return one number for each logit as a column."""
+    xp, logits, like = place.xp, place.logits, place.setting.like
+    check_follows(xp, logits, "logits", value, argument)
+    check_shape(value, argument, tuple(logits.shape), context="the shape of logits")
+    return as_array(xp, xp.reshape(value, (-1, 1)), like.dtype, like)
 
 
 def _rows(
-    place: Place, setting: Setting, targets: Array | Targets, ignored: int, where: Array | None
+    place: Place,
+    setting: Setting,
+    targets: Array | Targets,
+    ignored: int,
+    where: Array | None,
+    *,
+    check: bool,
 ) -> Rows:
     """Return the targets in normal form: t as mass of classes, and what takes part."""
     xp, logits = place.xp, place.logits
@@ -115,7 +141,7 @@ def _rows(
     t = as_array(xp, to_rows(xp, targets, place.axis), setting.like.dtype, logits)
     for mask in (setting.where, setting.allowed):
         t = gate(xp, mask, t, 0.0, setting.like)
-    if may_look(t):
+    if check and may_look(t):
         check_values(xp, t, "targets", "be in [0, 1]", ~((t >= 0) & (t <= 1)))
     return Rows(vectors=(Vector(1.0, t),), kept=setting.where, allowed=setting.allowed)
 

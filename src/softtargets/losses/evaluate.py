@@ -159,7 +159,7 @@ class _Gradient:
         return gradient
 
 
-class _States:
+class States:
     """What the gradient takes beside the logits: a few numbers per row."""
 
     def __init__(self, problem: Problem, states: list[Any]) -> None:
@@ -179,8 +179,7 @@ class _States:
         x, problem = logits(), self.problem
         xp, axis = problem.xp, problem.axis
         problem = problem._replace(logits=x, matrix=to_rows(xp, x, axis))
-        column = upstream if upstream.ndim == 0 else xp.reshape(upstream, (-1, 1))
-        scale = problem.reducer.scale() * column
+        scale = problem.reducer.scale() * xp.reshape(upstream, (-1, 1))
         matrix = row_gradient(problem.work, self.states, scale)
         return from_rows(xp, matrix, tuple(x.shape), axis)
 
@@ -199,7 +198,7 @@ def _with_gradient(call: Call) -> Array:
         return _value(rest.of(logits), expression=True)
 
     def forward(logits: Array) -> tuple[Array, Any]:
-        kind = _Gradient if may_look(logits) else _States
+        kind = _Gradient if may_look(logits) else States
         return kind.beside_value(rest.of(logits))
 
     def backward(kept: Any, upstream: Array, inputs: Callable[[], tuple[Array]]) -> tuple[Array]:

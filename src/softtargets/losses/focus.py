@@ -106,10 +106,7 @@ def make_focal(
     logits: Array, targets: Array | Targets, *, gamma: Amount = 2.0, **options: Any
 ) -> Problem:
     """Return the problem of one call of :func:`focal_loss`."""
-    problem = make_problem(logits, targets, **options)
-    refuse_bucket(problem.rows)
-    gamma = check_penalty(problem.xp, gamma, "gamma", logits)
-    return problem._replace(loss=Focal(as_entry(problem, gamma)))
+    return _make(Focal, "gamma", gamma, logits, targets, options)
 
 
 def poly_loss(
@@ -209,7 +206,18 @@ def make_poly(
     logits: Array, targets: Array | Targets, *, strength: Amount = 1.0, **options: Any
 ) -> Problem:
     """Return the problem of one call of :func:`poly_loss`."""
+    return _make(Poly, "strength", strength, logits, targets, options)
+
+
+def _make(
+    kind: type[Focal | Poly],
+    name: str,
+    amount: Amount,
+    logits: Array,
+    targets: Array | Targets,
+    options: dict[str, Any],
+) -> Problem:
     problem = make_problem(logits, targets, **options)
     refuse_bucket(problem.rows)
-    strength = check_penalty(problem.xp, strength, "strength", logits)
-    return problem._replace(loss=Poly(as_entry(problem, strength)))
+    amount = check_penalty(problem.xp, amount, name, logits)
+    return problem._replace(loss=kind(as_entry(problem, amount)))

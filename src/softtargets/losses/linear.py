@@ -72,7 +72,7 @@ def linear_value_and_gradients(
 
 
 def _value(call: LinearCall, *, expression: bool = False) -> Array:
-    problem, linear = _make(call, expression=expression)
+    problem, linear = make_linear(call, expression=expression)
     with quiet(problem.xp):
         return problem.reducer.value(linear_losses(linear))
 
@@ -82,14 +82,26 @@ def _value_and_gradients(
 ) -> tuple[Array, Gradients]:
     if has_loop(call.features):
         return by_library(lambda *layer: _value(call.with_layer(*layer)), call.layer)
-    problem, linear = _make(call, expression=expression)
-    xp, scale = problem.xp, problem.reducer.scale()
-    if upstream is not None:
-        column = xp.reshape(upstream, (-1, 1))
-        scale = scale * xp.astype(column, problem.dtype, copy=False)
-    flags = (*wanted, False)[:3]
-    with quiet(xp):
-        losses, found = linear_losses_and_gradients(linear, scale, flags)
+    problem, linear = make_linear(call, expression=expression)
+    with quiet(problem.xp):
+        losses, found = linear_losses_and_gradients(
+            linear, scale_of(problem, upstream), (*wanted, False)[:3]
+        )
+    return problem.reducer.value(losses), gradients_for(call, problem, found)
+
+
+def scale_of(problem: Problem, upstream: Amount) -> Amount:
+    """Return the derivative, times ``upstream`` if given, for the loss of each row."""
+    scale = problem.reducer.scale()
+    if upstream is None:
+        return scale
+    column = problem.xp.reshape(upstream, (-1, 1))
+    return scale * problem.xp.astype(column, problem.dtype, copy=False)
+
+
+def gradients_for(call: LinearCall, problem: Problem, found: Any) -> Gradients:
+    """Return gradients of matrices with the shapes and the dtype of the layer."""
+    xp = problem.xp
     features, weight, bias = found
     if features is not None:
         shape = tuple(call.features.shape)
@@ -99,8 +111,8 @@ def _value_and_gradients(
         weight = xp.astype(weight, call.weight.dtype, copy=False)
     if bias is not None:
         bias = xp.astype(bias[0, :], call.weight.dtype, copy=False)
-    gradients = (features, weight, bias)[: len(call.layer)]
-    return problem.reducer.value(losses), gradients
+    gradients: Gradients = (features, weight, bias)
+    return gradients[: len(call.layer)]
 
 
 def _with_gradients(call: LinearCall) -> Array:
@@ -136,29 +148,14 @@ def _with_gradients(call: LinearCall) -> Array:
     return with_own_gradient(forward, backward, plain, layer, rest)
 
 
-def _make(call: LinearCall, *, expression: bool) -> tuple[Problem, Linear]:
+def make_linear(call: LinearCall, *, expression: bool = False) -> tuple[Problem, Linear]:
     """Check everything and return it in matrix form."""
-    features, weight, bias, targets, block_bytes, options, make = call
+    logits, block_bytes = check_layer(call)
+    features, weight, bias, targets, _, options, make = call
     xp = namespace_of(features, "features")
-    check_floating(features, "features")
-    check_known(features, "features")
-    if features.ndim == 0:
-        errors.bad_value("features", "have an axis of features", ())
-    axis = check_axis(options["axis"], features.ndim)
-    size, name = int(features.shape[axis]), dtype_name(features)
-    _check_layer(features, weight, "weight", name)
-    if weight.ndim != 2 or weight.shape[1] != size or weight.shape[0] == 0:
-        rule = f"have shape (K, {size}), one row per class"
-        errors.bad_value("weight", rule, tuple(weight.shape), f"features: {tuple(features.shape)}")
-    classes = int(weight.shape[0])
-    if bias is not None:
-        _check_layer(features, bias, "bias", name)
-        check_shape(bias, "bias", (classes,))
-    if block_bytes is not None:
-        block_bytes = check_count(block_bytes, "block_bytes")
-    problem = make(_stand_in(features, axis, classes), targets, **options, expression=expression)
-    matrix = to_rows(xp, features, axis)
-    if is_numpy(matrix) and name in HALF:
+    problem = make(logits, targets, **options, expression=expression)
+    matrix = to_rows(xp, features, problem.axis)
+    if is_numpy(matrix) and dtype_name(features) in HALF:
         # NumPy has no fast product of these.
         matrix, weight = xp.astype(matrix, xp.float32), xp.astype(weight, xp.float32)
         bias = bias if bias is None else xp.astype(bias, xp.float32)
@@ -168,7 +165,30 @@ def _make(call: LinearCall, *, expression: bool) -> tuple[Problem, Linear]:
     return problem, linear
 
 
-def _check_layer(features: Array, array: Array, argument: str, name: str) -> None:
+def check_layer(call: LinearCall) -> tuple[Array, int | None]:
+    """Return what stands for the logits, and the checked size of blocks."""
+    features, weight, bias, _, block_bytes, options, _ = call
+    namespace_of(features, "features")
+    check_floating(features, "features")
+    check_known(features, "features")
+    if features.ndim == 0:
+        errors.bad_value("features", "have an axis of features", ())
+    axis = check_axis(options["axis"], features.ndim)
+    size, name = int(features.shape[axis]), dtype_name(features)
+    _check_beside(features, weight, "weight", name)
+    if weight.ndim != 2 or weight.shape[1] != size or weight.shape[0] == 0:
+        rule = f"have shape (K, {size}), one row per class"
+        errors.bad_value("weight", rule, tuple(weight.shape), f"features: {tuple(features.shape)}")
+    classes = int(weight.shape[0])
+    if bias is not None:
+        _check_beside(features, bias, "bias", name)
+        check_shape(bias, "bias", (classes,))
+    if block_bytes is not None:
+        block_bytes = check_count(block_bytes, "block_bytes")
+    return _stand_in(features, axis, classes), block_bytes
+
+
+def _check_beside(features: Array, array: Array, argument: str, name: str) -> None:
     check_follows(namespace_of(features, "features"), features, "features", array, argument)
     if dtype_name(array) != name:
         errors.bad_type(argument, f"have the dtype {name} of features", dtype_name(array))

@@ -9,6 +9,7 @@ from softtargets._array.distributions import check_distributions
 from softtargets._array.dtypes import INTEGER, check_floating, dtype_name, promote
 from softtargets._array.inverse import inverse
 from softtargets._array.namespaces import check_follows, namespace_of
+from softtargets._array.operations import log_of
 from softtargets._array.traits import look, quiet
 from softtargets.constants import IGNORE_INDEX
 from softtargets.losses.arguments import as_value
@@ -121,8 +122,7 @@ def make_forward_correction(
     table = _transition(xp, logits, count, transition)
     with quiet(xp):
         seen = xp.astype(xp.permute_dims(table, (1, 0)), problem.dtype, copy=False)
-        log_seen = xp.where(seen == 0, -xp.inf, xp.log(xp.where(seen == 0, 1.0, seen)))
-    return problem._replace(loss=ForwardCorrection(log_seen))
+        return problem._replace(loss=ForwardCorrection(log_of(xp, seen)))
 
 
 def backward_correction(

@@ -11,7 +11,8 @@ from softtargets._array.checks import (
     check_option,
     check_penalty,
 )
-from softtargets._array.dtypes import check_floating, compute_dtype
+from softtargets._array.dtypes import INTEGER, check_floating, compute_dtype, dtype_name
+from softtargets._array.kinds import is_array
 from softtargets._array.namespaces import as_array, is_number, namespace_of
 from softtargets.constants import IGNORE_INDEX
 from softtargets.execution.run import Work
@@ -19,11 +20,12 @@ from softtargets.losses.arguments import (
     as_targets,
     check_where,
     mask_rows,
+    one_per_row,
     rows_of,
     stand_in,
     weight_column,
 )
-from softtargets.losses.reductions import REDUCTIONS, Reducer, make_reducer
+from softtargets.losses.reductions import REDUCTIONS, Elsewhere, Reducer, make_reducer
 from softtargets.softmax.loss import NO_PENALTIES, PLAIN, CrossEntropy, RowLoss
 from softtargets.softmax.state import Penalties
 from softtargets.targets.rows import Rows
@@ -69,18 +71,25 @@ def make_problem(
     z_loss: Amount = 0.0,
     confidence_penalty: Amount = 0.0,
     entropy_threshold: Amount | None = None,
-    first_class: int = 0,
+    first_class: Amount = 0,
     num_classes: int | None = None,
+    any_values: bool = False,
+    count_rows: bool = False,
+    elsewhere: Elsewhere | None = None,
     expression: bool = False,
 ) -> Problem:
     """Check everything that a softmax loss takes and return it in matrix form.
 
-    ``first_class`` and ``num_classes`` say which block of how many classes the logits hold,
-    ``expression`` asks for one expression that autograd differentiates.
+    ``first_class`` and ``num_classes`` say which block of how many classes the logits hold, which
+    may be none, and ``elsewhere`` where the rest of the rows is. ``expression`` asks for one
+    expression that autograd differentiates. Where others are followed, ``any_values`` may be in
+    class weights and distributions, and ``count_rows`` says that the mean divides by the rows that
+    take part, whatever mass they have.
     """
     xp = namespace_of(logits, "logits")
     check_floating(logits, "logits")
-    given, axis = axis, check_class_axis(logits, "logits", axis)
+    given = axis
+    axis = check_class_axis(logits, "logits", axis, empty=num_classes is not None)
     check_option(reduction, "reduction", REDUCTIONS)
     shape = row_shape(tuple(logits.shape), axis)
     if where is not None:
@@ -89,10 +98,14 @@ def make_problem(
     count = _check_block(first_class, num_classes, block)
     full = (*logits.shape[:axis], count, *logits.shape[axis + 1 :])
     context = f"logits: {tuple(logits.shape)}, axis: {given}"
-    value = as_targets(xp, logits, targets, axis, full, ignore_index, where, context)
+    value = as_targets(
+        *(xp, logits, targets, axis, full, ignore_index, where, context), any_values=any_values
+    )
     value = value.smooth(rows_of(where, label_smoothing), prior=prior, spread=spread)
     if class_weight is not None:
-        class_weight = check_class_vector(xp, class_weight, "class_weight", logits, "logits", count)
+        class_weight = check_class_vector(
+            xp, class_weight, "class_weight", logits, "logits", count, signed=any_values
+        )
     penalties = check_penalties(xp, z_loss, confidence_penalty, entropy_threshold, logits)
     matrix = to_rows(xp, logits, axis)
     dtype = compute_dtype(xp, logits)
@@ -108,7 +121,8 @@ def make_problem(
     if not whole:
         rows = rows.classes(xp, first_class, stand_in(xp, matrix, block, dtype))
     weight = weight_column(xp, logits, sample_weight, shape, like, rows)
-    reducer = make_reducer(xp, reduction, rows.row_weight, like, shape, weight, denominator)
+    row_weight = one_per_row(xp, rows, like) if count_rows else rows.row_weight
+    reducer = make_reducer(xp, reduction, row_weight, like, shape, weight, denominator, elsewhere)
     loss = PLAIN if penalties is NO_PENALTIES else CrossEntropy(penalties)
     return Problem(xp, logits, axis, matrix, dtype, rows, reducer, loss, expression)
 
@@ -150,13 +164,15 @@ def as_entry(problem: Problem, amount: Amount) -> Amount:
     return xp.reshape(as_array(xp, amount, problem.dtype, problem.matrix), (1, 1))
 
 
-def _check_block(first_class: int, num_classes: int | None, block: int) -> int:
+def _check_block(first_class: Amount, num_classes: int | None, block: int) -> int:
     """Return the number of all classes."""
-    first = check_int(first_class, "first_class")
     count = block if num_classes is None else check_count(num_classes, "num_classes")
     if count < block:
         rule = f"be at least {block}, the number of classes of logits"
         errors.bad_value("num_classes", rule, count)
+    if is_array(first_class) and first_class.ndim == 0 and dtype_name(first_class) in INTEGER:
+        return count  # known when the code runs
+    first = check_int(first_class, "first_class")
     if not 0 <= first <= count - block:
         errors.bad_value("first_class", f"be in [0, {count - block}]", first)
     return count

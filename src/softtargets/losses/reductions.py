@@ -6,6 +6,7 @@ over the rows that are kept, with sample weights v and r = <q before smoothing, 
 for a label without class weights. A denominator that is handed in replaces the last sum.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from softtargets._array import errors
@@ -20,6 +21,17 @@ from softtargets.typing import Amount, Array, Namespace, Reduction
 REDUCTIONS = ("none", "sum", "mean")
 
 
+class Elsewhere:
+    """Other rows of the same loss, on other machines.
+
+    ``total`` returns the sum of a 0-d array over all machines. Gradients are multiplied by
+    ``factor``, for those who divide the sum of them by the number of machines.
+    """
+
+    def __init__(self, total: Callable[[Array], Array], factor: float = 1.0) -> None:
+        self.total, self.factor = total, factor
+
+
 class Reducer(NamedTuple):
     """The reduction of one call; ``sample_weight`` is a column, ``denominator`` is 0-d, a number
     (NumPy's, where that is quicker) or None.
@@ -29,6 +41,7 @@ class Reducer(NamedTuple):
     sample_weight: Array | None
     denominator: Amount | None
     row_shape: tuple[int, ...] | None
+    elsewhere: Elsewhere | None = None
 
     def value(self, losses: Array) -> Array:
         """Return the reduced value of a column of losses."""
@@ -44,6 +57,8 @@ class Reducer(NamedTuple):
         if self.row_shape is not None:
             return xp.reshape(losses, self.row_shape)
         total = column_sum(xp, losses)
+        if self.elsewhere is not None:
+            total = self.elsewhere.total(total)
         if self.denominator is None:
             return total
         if is_number(self.denominator):
@@ -57,6 +72,8 @@ class Reducer(NamedTuple):
         """Return the derivative of the value for the loss of each row: a number or a column."""
         xp = self.xp
         scale = 1.0 if self.sample_weight is None else self.sample_weight
+        if self.elsewhere is not None:
+            scale = scale * self.elsewhere.factor
         if self.denominator is None:
             return scale
         if is_number(self.denominator):
@@ -74,6 +91,7 @@ def make_reducer(
     row_shape: tuple[int, ...],
     sample_weight: Array | None,
     denominator: Amount | None,
+    elsewhere: Elsewhere | None = None,
 ) -> Reducer:
     """Return the reducer of one call; ``like`` has its rows, and the dtype of its losses."""
     if denominator is not None:
@@ -81,12 +99,16 @@ def make_reducer(
             errors.bad_value("denominator", "be None unless reduction is 'mean'", denominator)
         denominator = check_penalty(xp, denominator, "denominator", like, positive=True)
     if reduction != "mean":
-        return Reducer(xp, sample_weight, None, row_shape if reduction == "none" else None)
+        single = reduction == "none"
+        shape = row_shape if single else None
+        return Reducer(xp, sample_weight, None, shape, None if single else elsewhere)
     if denominator is None:
         denominator = _total_weight(xp, row_weight, like, sample_weight)
+        if elsewhere is not None:
+            denominator = elsewhere.total(as_array(xp, denominator, like.dtype, like))
     if not (is_number(denominator) and is_numpy(like)):
         denominator = as_array(xp, denominator, like.dtype, like)
-    return Reducer(xp, sample_weight, denominator, None)
+    return Reducer(xp, sample_weight, denominator, None, elsewhere)
 
 
 def _total_weight(

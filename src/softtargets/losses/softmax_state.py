@@ -4,14 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from softtargets._array import errors
-from softtargets._array.axes import in_rows
 from softtargets._array.checks import check_option
 from softtargets._array.dtypes import MAXIMUM, dtype_name
 from softtargets._array.namespaces import check_follows, namespace_of
 from softtargets._array.traits import quiet
+from softtargets.execution.states import row_states
 from softtargets.losses.problem import check_penalties, make_problem
 from softtargets.losses.reductions import REDUCTIONS, make_reducer
-from softtargets.softmax.kernel import forward
 from softtargets.softmax.state import RowState
 from softtargets.targets.value import Targets
 from softtargets.typing import Amount, Array, Reduction
@@ -55,7 +54,7 @@ class SoftmaxState:
         logits: Array,
         targets: Array | Targets,
         *,
-        first_class: int = 0,
+        first_class: Amount = 0,
         num_classes: int | None = None,
         **options: Any,
     ) -> Self:
@@ -64,11 +63,12 @@ class SoftmaxState:
         Parameters
         ----------
         logits : array, real floating
-            All classes, or those from ``first_class`` on, along ``axis``.
+            All classes, or those from ``first_class`` on, along ``axis``; with ``num_classes``
+            also none.
         targets : array or Targets
             Of all classes: labels, distributions or a :class:`Targets`.
-        first_class : int, default 0
-            The class that comes first in ``logits``.
+        first_class : int or 0-d array of integers, default 0
+            The class that comes first in ``logits``; an array where compiled code finds it.
         num_classes : int, optional
             The number of all classes; by default that of a :class:`Targets`, or of ``logits``.
         **options
@@ -105,11 +105,7 @@ class SoftmaxState:
             num_classes=num_classes,
             **options,
         )
-        xp = problem.xp
-        with quiet(xp):
-            x = in_rows(xp, xp.astype(problem.matrix, problem.dtype, copy=False))
-            state = forward(xp, x, problem.rows, moments=2, block=True).state
-        reducer = problem.reducer
+        state, reducer = row_states(problem.work, moments=2), problem.reducer
         return cls(state, reducer.row_shape or (), reducer.sample_weight)
 
     def merge(self, other: Self) -> Self:

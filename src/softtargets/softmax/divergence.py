@@ -4,8 +4,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from softtargets._array.dtypes import MAXIMUM, dtype_name
 from softtargets._array.namespaces import is_number
+from softtargets._array.operations import log_of
 from softtargets._array.sums import row_sums
 from softtargets.softmax.kernel import Pass, forward
 from softtargets.softmax.loss import CrossEntropy, RowLoss
@@ -50,13 +50,7 @@ class Pointwise(RowLoss):
         """Return the terms of all classes."""
         done = forward(xp, x, rows)
         state = done.state
-        log_p = done.shifted - state.log_exp_sum()
-        if not state.ordinary:
-            # Only a logit of +inf is held as the largest finite number: all others are infinitely
-            # far. Without any finite logit there is no softmax.
-            hot = (state.maximum == MAXIMUM[dtype_name(x)]) & (done.shifted < 0)
-            log_p = xp.where(hot, -xp.inf, log_p)
-            log_p = xp.where(state.maximum == -xp.inf, xp.nan, log_p)
+        log_p = state.defined(state.true_distance(done.shifted) - state.log_exp_sum())
         p = done.exponentials / state.exp_sum
         a, q = rows.dense(xp, p)
         w = 1.0 if rows.class_weight is None else rows.class_weight
@@ -84,7 +78,7 @@ class ReverseKL(Pointwise):
         """Return the share of each class in the loss, and its derivative."""
         # Of a class without weight nothing is known of q.
         off = (p == 0) if is_number(w) else (p == 0) | (w == 0)
-        ratio = _apart(xp, off, log_p, _log(xp, q))
+        ratio = _apart(xp, off, log_p, log_of(xp, q))
         return w * p * ratio, w * p * (ratio + 1)
 
 
@@ -99,15 +93,10 @@ class JensenShannon(Pointwise):
     ) -> tuple[Array, Array]:
         """Return the share of each class in the loss, and its derivative."""
         b = self.weight
-        log_m = _log(xp, b * q + (1 - b) * p)
-        of_q = q * _apart(xp, q == 0, _log(xp, q), log_m)
+        log_m = log_of(xp, b * q + (1 - b) * p)
+        of_q = q * _apart(xp, q == 0, log_of(xp, q), log_m)
         of_p = p * _apart(xp, p == 0, log_p, log_m)
         return w * (b * of_q + (1 - b) * of_p), w * ((1 - b) * of_p)
-
-
-def _log(xp: Namespace, values: Array) -> Array:
-    """Return the logarithm; that of 0 is -inf and has no derivative."""
-    return xp.where(values == 0, -xp.inf, xp.log(xp.where(values == 0, 1.0, values)))
 
 
 def _apart(xp: Namespace, off: Array, first: Array, second: Array) -> Array:

@@ -51,7 +51,7 @@ def forward(
     z = subtract(xp, x, shift, into)
     target_dot = rows.dot(xp, z)
     if rows.known:
-        target_dot = target_dot + rows.known_dot(maximum)
+        target_dot = target_dot + rows.known_dot(shift)
     tails = [_tail(xp, z, tail) for tail in rows.tails] if rows.tails else ()
     own = into is not None and not moments
     e = exponential(xp, z, own=own)
@@ -74,7 +74,9 @@ def again(xp: Namespace, x: Array, rows: Rows, state: RowState, into: Array | No
     """Return the pass that left ``state``, from the same ``x`` and without its sums."""
     x = _finite_maximum(xp, _clean(xp, x, rows))[0]
     z = subtract(xp, x, state.maximum, into)
-    tails = tuple(_tail(xp, z, tail)[1] for tail in rows.tails)
+    # Of a block of the classes, the maxima are those of all classes.
+    pairs = zip(rows.tails, state.tails, strict=True)
+    tails = tuple(_tail(xp, z, tail, known.maximum)[1] for tail, known in pairs)
     own = into is not None and state.exp_dot is None
     return Pass(state, z, exponential(xp, z, own=own), tails, own)
 
@@ -133,9 +135,12 @@ def _finite_maximum(xp: Namespace, x: Array) -> tuple[Array, Array, bool]:
     return x, row_maxima(xp, x), False
 
 
-def _tail(xp: Namespace, z: Array, tail: Tail) -> tuple[TailState, Array]:
+def _tail(
+    xp: Namespace, z: Array, tail: Tail, maximum: Array | None = None
+) -> tuple[TailState, Array]:
     """Return the state of the unlisted classes, and their exponentials relative to its maximum."""
     rest = xp.where(tail.listed, -xp.inf, z)
-    maximum = stop_gradient(row_maxima(xp, rest))
+    if maximum is None:
+        maximum = stop_gradient(row_maxima(xp, rest))
     e = xp.exp(rest - xp.where(maximum == -xp.inf, 0.0, maximum))
     return TailState(tail.amount, maximum, row_sums(xp, e)), e

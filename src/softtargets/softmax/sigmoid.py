@@ -29,10 +29,15 @@ class Decisions(NamedTuple):
     e: Array
 
 
+def is_one_for_all(amount: Amount) -> bool:
+    """Whether an amount is the same in all rows."""
+    return amount is None or is_number(amount) or amount.shape[0] == 1
+
+
 @dataclass(frozen=True)
 class BinaryCrossEntropy(Curved):
     """``smoothing`` (a number or a column) of t goes to ``prior`` (a number or a row); weights are
-    a number or a row.
+    a number, a row, or a column.
     """
 
     per_row: ClassVar[bool] = True
@@ -43,9 +48,12 @@ class BinaryCrossEntropy(Curved):
 
     def __getitem__(self, rows: slice) -> Self:
         """Return the loss of a block of rows."""
-        if is_number(self.smoothing) or self.smoothing.shape[0] == 1:
-            return self
-        return replace(self, smoothing=self.smoothing[rows, :])
+        amounts = {
+            name: amount[rows, :]
+            for name in ("smoothing", "class_weight", "pos_weight")
+            if not is_one_for_all(amount := getattr(self, name))
+        }
+        return replace(self, **amounts) if amounts else self
 
     def forward(self, xp: Namespace, x: Array, rows: Rows, into: Array | None = None) -> Decisions:
         """Return the weights of yes and no, and the one exponential of each entry."""

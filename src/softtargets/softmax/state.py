@@ -1,11 +1,12 @@
 """The softmax state of a row: a few mergeable numbers from which every loss follows."""
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Self
 
 from softtargets._array.dtypes import MAXIMUM, dtype_name
 from softtargets._array.kinds import namespace
 from softtargets._array.namespaces import is_number
-from softtargets._array.operations import product
+from softtargets._array.operations import as_column, product
 from softtargets.typing import Amount, Array
 
 
@@ -49,15 +50,11 @@ class TailState(NamedTuple):
         """Return the state relative to another maximum of the row, ``move`` below the old one."""
         return self._replace(maximum=self.maximum + move)
 
-    def merge(self, other: Self) -> Self:
-        """Return the state of the unlisted classes of both blocks."""
+    def rescaled(self, maximum: Array) -> Self:
+        """Return the state relative to a larger maximum of the unlisted classes."""
         xp = namespace(self.exp_sum)
-        maximum = xp.maximum(self.maximum, other.maximum)
-        exp_sum = xp.zeros_like(self.exp_sum)
-        for tail in (self, other):
-            move = xp.where(tail.maximum == -xp.inf, 0.0, tail.maximum - maximum)
-            exp_sum = exp_sum + tail.exp_sum * xp.exp(move)
-        return self._replace(maximum=maximum, exp_sum=exp_sum)
+        move = xp.where(self.maximum == -xp.inf, 0.0, self.maximum - maximum)
+        return self._replace(maximum=maximum, exp_sum=self.exp_sum * xp.exp(move))
 
 
 class RowState(NamedTuple):
@@ -125,16 +122,28 @@ class RowState(NamedTuple):
         entropy = self.entropy()
         return weight * xp.astype(entropy < penalties.entropy_threshold, entropy.dtype)
 
+    def true_distance(self, shifted: Array) -> Array:
+        """Return sums of z = x - m, of at most 0, with the infinity that is lost in m = +inf.
+
+        Only a logit of +inf is held as the largest finite number: all others are infinitely far.
+        """
+        if self.ordinary:
+            return shifted
+        hot = (self.maximum == MAXIMUM[dtype_name(self.maximum)]) & (shifted < 0)
+        xp = namespace(shifted)
+        return xp.where(hot, -xp.inf, shifted)
+
+    def defined(self, values: Array) -> Array:
+        """Return ``values``, nan in rows without any finite logit: they have no softmax."""
+        if self.ordinary:
+            return values
+        xp = namespace(values)
+        return xp.where(self.maximum == -xp.inf, xp.nan, values)
+
     def row_loss(self, penalties: Penalties) -> Array:
         """Return A * logsumexp(x) - <a, x> and the penalties of each row."""
         xp = namespace(self.exp_sum)
-        dot = self.target_dot
-        if not self.ordinary:
-            # Only a logit of +inf is held as the largest finite number: all others are infinitely
-            # far.
-            hot = (self.maximum == MAXIMUM[dtype_name(self.maximum)]) & (dot < 0)
-            dot = xp.where(hot, -xp.inf, dot)
-        loss = self.total_mass * self.log_exp_sum() - dot
+        loss = self.total_mass * self.log_exp_sum() - self.true_distance(self.target_dot)
         for tail in self.tails:
             loss = loss - product(xp, tail.amount, tail.log_exp_sum())
         if penalties.uses_logsumexp:
@@ -145,7 +154,7 @@ class RowState(NamedTuple):
                 surplus = surplus - penalties.entropy_threshold
                 surplus = xp.where(surplus < 0, surplus, 0.0)
             loss = loss - self.row_weight * (penalties.confidence_penalty * surplus)
-        return loss if self.ordinary else xp.where(self.maximum == -xp.inf, xp.nan, loss)
+        return self.defined(loss)
 
     def merge(self, other: Self) -> Self:
         """Return the state of the classes of both; commutative, and associative up to rounding.
@@ -154,24 +163,77 @@ class RowState(NamedTuple):
         """
         xp = namespace(self.exp_sum)
         maximum = xp.maximum(self.maximum, other.maximum)
-        # Any finite number will do where all logits are -inf: nothing is shifted there.
-        shift = xp.where(maximum == -xp.inf, 0.0, maximum)
-        left, right = self._shifted(shift), other._shifted(shift)
-        tails = tuple(a.merge(b) for a, b in zip(left.tails, right.tails, strict=True))
+        left, right = self._rescaled(maximum), other._rescaled(maximum)
+        pairs = zip(left.tails, right.tails, strict=True)
+        maxima = [xp.maximum(a.maximum, b.maximum) for a, b in pairs]
+        left, right = left._with_tail_maxima(maxima), right._with_tail_maxima(maxima)
+        sums = (a + b for a, b in zip(left.sums(), right.sums(), strict=True))
+        return left.with_sums(sums)
+
+    def combined(self, largest: Callable[[Array], Array], total: Callable[[Array], Array]) -> Self:
+        """Return the state of the classes of all blocks, where this is the state of one of them.
+
+        For a matrix of columns, ``largest`` and ``total`` return its largest entries and its sums
+        over all blocks: each is asked once, ``largest`` once more where there are tails.
+        """
+        xp = namespace(self.exp_sum)
+        state = self._rescaled(largest(self.maximum))
+        if state.tails:
+            maxima = largest(xp.concat([tail.maximum for tail in state.tails], axis=1))
+            state = state._with_tail_maxima([maxima[:, j : j + 1] for j in range(maxima.shape[1])])
+        sums = total(xp.concat(state.columns(state.sums()), axis=1))
+        return state.with_sums(sums[:, j : j + 1] for j in range(sums.shape[1]))
+
+    def block(self, rows: slice) -> Self:
+        """Return the state of a block of rows."""
+
+        def cut(value: Amount) -> Amount:
+            if value is None or is_number(value) or value.shape[0] == 1:
+                return value  # one value for all rows
+            return value[rows, :]
+
         return self._replace(
-            maximum=maximum,
-            exp_sum=left.exp_sum + right.exp_sum,
-            target_dot=left.target_dot + right.target_dot,
-            target_mass=left.target_mass + right.target_mass,
-            tails=tails,
-            exp_dot=_add(left.exp_dot, right.exp_dot),
-            exp_square=_add(left.exp_square, right.exp_square),
+            maximum=cut(self.maximum),
+            row_weight=cut(self.row_weight),
+            tails=tuple(type(tail)(*map(cut, tail)) for tail in self.tails),
+        ).with_sums(map(cut, self.sums()))
+
+    def columns(self, amounts: Iterable[Amount]) -> list[Array]:
+        """Return numbers and columns as columns of one entry per row."""
+        xp, shape = namespace(self.exp_sum), self.exp_sum.shape
+        return [xp.broadcast_to(as_column(xp, amount, self.exp_sum), shape) for amount in amounts]
+
+    def sums(self) -> tuple[Amount, ...]:
+        """Return all sums over classes. Relative to the same maxima, those of blocks add up."""
+        moments = (sum_ for sum_ in (self.exp_dot, self.exp_square) if sum_ is not None)
+        tails = (tail.exp_sum for tail in self.tails)
+        return (self.exp_sum, self.target_dot, self.target_mass, *moments, *tails)
+
+    def with_sums(self, sums: Iterable[Amount]) -> Self:
+        """Return the state with other sums, in the order of :meth:`sums`."""
+        left = iter(sums)
+        exp_sum, target_dot, target_mass = next(left), next(left), next(left)
+        exp_dot = None if self.exp_dot is None else next(left)
+        exp_square = None if self.exp_square is None else next(left)
+        return self._replace(
+            exp_sum=exp_sum,
+            target_dot=target_dot,
+            target_mass=target_mass,
+            tails=tuple(tail._replace(exp_sum=next(left)) for tail in self.tails),
+            exp_dot=exp_dot,
+            exp_square=exp_square,
             ordinary=False,
         )
 
-    def _shifted(self, shift: Array) -> Self:
-        """Return the state with everything relative to ``shift`` instead of the maximum."""
+    def _with_tail_maxima(self, maxima: Iterable[Array]) -> Self:
+        pairs = zip(self.tails, maxima, strict=True)
+        return self._replace(tails=tuple(tail.rescaled(maximum) for tail, maximum in pairs))
+
+    def _rescaled(self, maximum: Array) -> Self:
+        """Return the state with everything relative to ``maximum``, at least that of the state."""
         xp = namespace(self.exp_sum)
+        # Any finite number will do where all logits are -inf: nothing is shifted there.
+        shift = xp.where(maximum == -xp.inf, 0.0, maximum)
         move = xp.where(self.maximum == -xp.inf, 0.0, self.maximum - shift)
         # In a block without finite logits every sum is 0, so any factor will do.
         factor = xp.exp(move)
@@ -183,13 +245,10 @@ class RowState(NamedTuple):
         if exp_dot is not None:
             exp_dot = factor * (exp_dot + near * self.exp_sum)
         return self._replace(
+            maximum=maximum,
             exp_sum=factor * self.exp_sum,
-            target_dot=self.target_dot + self.target_mass * move,
+            target_dot=self.target_dot + product(xp, self.target_mass, move),
             tails=tuple(tail.shifted(move) for tail in self.tails),
             exp_dot=exp_dot,
             exp_square=exp_square,
         )
-
-
-def _add(left: Array | None, right: Array | None) -> Array | None:
-    return None if left is None or right is None else left + right

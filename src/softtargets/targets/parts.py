@@ -129,9 +129,13 @@ class Labels(Part):
 
 @dataclass(frozen=True)
 class Dense(Part):
-    """One entry per class: ``q`` of shape (*rows, classes)."""
+    """One entry per class: ``q`` of shape (*rows, classes).
+
+    ``row_mass`` is what smoothing takes for the sum of each row, None for the sum itself.
+    """
 
     q: Array = None
+    row_mass: float | None = None
 
     @property
     def entries(self) -> Array:

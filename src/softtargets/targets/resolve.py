@@ -139,13 +139,15 @@ class _Resolver:
                 check_values(xp, xp.reshape(q, shape), "targets", rule, there)
             q = xp.where(xp.any(masked, axis=1, keepdims=True), float("nan"), q)
 
-        row_sum = ordered_sums(xp, q)
+        row_sum = smoothed_mass = ordered_sums(xp, q)
+        if part.row_mass is not None:
+            smoothed_mass = gate(xp, setting.where, part.row_mass, 0.0, setting.like)
 
         def entry(amount: Amount) -> Array:
             return setting.amount(amount) * q
 
         def by_row(amount: Amount) -> Array:
-            return setting.amount(amount) * row_sum
+            return setting.amount(amount) * smoothed_mass
 
         entries = Entries(None, setting.num_classes, _same, xp.matmul)
         own = self.spill(part, entry, entries, by_row)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from softtargets._array.memory import added, added_multiple, turned
-from softtargets._array.namespaces import is_number
+from softtargets._array.namespaces import beside, is_number
 from softtargets._array.operations import add_at, as_column, is_label, pick, product
 from softtargets._array.pieces import by_pieces
 from softtargets._array.sums import row_sums, total, weighted_sums
@@ -56,6 +56,10 @@ class Other:
     def mass(self, xp: Namespace) -> Array:
         """Return the mass of each row."""
         rows, classes = self.label.shape[0], self.u.shape[1]
+        if self.even:
+            inside = (self.label >= 0) & (self.label < classes)
+            count = as_column(xp, classes, self.u)
+            return xp.where(inside, count - 1, count) * self.amount
 
         def sums(some: slice) -> Array:
             u = self.u if self.u.shape[0] == 1 else self.u[some, :]
@@ -234,25 +238,34 @@ class Rows:
             allowed=cut(self.allowed),
         )
 
-    def classes(self, xp: Namespace, start: int, like: Array) -> Self:
-        """Return the share of a block of classes: ``like`` holds those from ``start`` on."""
-        stop = start + like.shape[1]
+    def classes(self, xp: Namespace, start: Amount, like: Array) -> Self:
+        """Return the share of a block of classes: ``like`` holds those from ``start`` on.
+
+        Where the block is known only when the code runs, ``start`` is an array.
+        """
+        count = like.shape[1]
 
         def cut(value: Array | None) -> Array | None:
-            return None if value is None else value[:, start:stop]
+            if value is None or is_number(start):
+                return None if value is None else value[:, start : start + count]
+            index = xp.arange(count, dtype=start.dtype, **beside(value))
+            return xp.take(value, start + index, axis=1)
 
-        mass = self.uniform * like.shape[1]
+        if count == 0:
+            tails = tuple(Tail(t.amount, t.listed[:, :0]) for t in self.tails)
+            return type(self)(tails=tails, row_weight=self.row_weight, kept=self.kept)
+        mass = self.uniform * count
         points = []
         for point in self.points:
             labels = point.labels - start
-            inside = (labels >= 0) & (labels < like.shape[1])
+            inside = (labels >= 0) & (labels < count)
             amount = xp.where(inside, as_column(xp, point.amount, like), 0.0)
             points.append(Point(xp.where(inside, labels, 0), amount))
             mass = mass + total(xp, amount, labels.shape[1])
         vectors = tuple(Vector(v.amount, cut(v.u)) for v in self.vectors)
         for vector in vectors:
             mass = mass + vector.amount * row_sums(xp, vector.u)
-        others = tuple(Other(o.label - start, o.amount, cut(o.u)) for o in self.others)
+        others = tuple(Other(o.label - start, o.amount, cut(o.u), o.even) for o in self.others)
         for other in others:
             mass = mass + other.mass(xp)
         tails = tuple(Tail(t.amount, cut(t.listed)) for t in self.tails)

@@ -44,6 +44,14 @@ def dense_part(q: Array, argument: str, where: Array | None = None, *, check: bo
     return Dense(q=q)
 
 
+def any_part(q: Array, argument: str) -> Dense:
+    """Return any numbers ``q`` as though each row were a distribution: smoothing gives as much to
+    each.
+    """
+    check_floating(q, argument)
+    return Dense(q=q, row_mass=1.0)
+
+
 def top_k_parts(
     labels: Array, weights: Array, num_classes: int, tail: Tail, ignore_index: int
 ) -> tuple[tuple[Part, ...], Labels | None]:
