@@ -170,9 +170,9 @@ def _check_block(first_class: Amount, num_classes: int | None, block: int) -> in
     if count < block:
         rule = f"be at least {block}, the number of classes of logits"
         errors.bad_value("num_classes", rule, count)
-    if not is_number(first_class) and is_array(first_class):
-        if first_class.ndim == 0 and dtype_name(first_class) in INTEGER:
-            return count  # known when the code runs
+    traced = not is_number(first_class) and is_array(first_class)
+    if traced and first_class.ndim == 0 and dtype_name(first_class) in INTEGER:
+        return count  # known when the code runs
     first = check_int(first_class, "first_class")
     if not 0 <= first <= count - block:
         errors.bad_value("first_class", f"be in [0, {count - block}]", first)
