@@ -35,7 +35,7 @@ SOURCES = sorted(Path(st.__file__).parent.rglob("*.py"))
 #: Used only where values may be looked at.
 LOOKING = {"int8", "min"}
 #: Used only for arrays that can be written into, or not in the standard and for CuPy and Dask.
-WRITING = {"bincount", "empty", "subtract"}
+WRITING = {"bincount", "empty", "multiply", "subtract"}
 #: How a function is called: the number of positional arguments, and the keywords.
 How = tuple[int, frozenset[str]]
 
