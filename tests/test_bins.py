@@ -7,6 +7,7 @@ import pytest
 
 from softtargets._array.bins import bin_of, sums_at
 from softtargets._array.read import read
+from softtargets.calibration import counters
 from softtargets.calibration.counters import as_floats, carried, halves
 from softtargets.execution.summaries import Summary, row_columns
 from softtargets.softmax.kernel import Pass
@@ -59,6 +60,35 @@ def test_sums_of_small_numbers(backend: Variant) -> None:
     parts = carried(xp, xp.stack([xp.zeros_like(first), first, second]))
     found = to_numpy(as_floats(xp, parts))
     assert found.tolist() == [1.5, 0.75 + 2.0**-10, 0.0]
+
+
+@pytest.mark.parametrize("least", [2.0**-13, 2.0**-14])
+def test_sums_of_single_precision_are_the_same(least: float) -> None:
+    """Whether numbers of single precision are split before they are added or after."""
+    import array_api_compat.numpy as xp
+
+    rng = np.random.default_rng(9)
+    size = counters.EXACT_ROWS
+    for values in (
+        rng.uniform(least, 1, size),
+        np.exp(rng.uniform(np.log(least), 0, size)),
+        np.full(size, 1 - 2.0**-24),
+        np.full(size, least * (1 + 2.0**-23)),
+    ):
+        single = values.astype(np.float32).astype(np.float64)
+        bins = rng.integers(0, 3, size) * (single != single[0])  # many in one bin
+        found, expected = (
+            counters.carried(xp, np.stack([np.zeros(3, dtype=np.int64), *parts]))
+            for parts in (
+                counters.halves(xp, bins, single, 3, single=True),
+                counters.halves(xp, bins, single, 3),
+            )
+        )
+        np.testing.assert_array_equal(found, expected)
+        for j in range(3):
+            exact = sum((single[bins == j] * 2**52).astype(np.int64).tolist())
+            whole, first, second = (int(part[j]) for part in found)
+            assert (whole * 2**26 + first) * 2**26 + second == exact
 
 
 @pytest.mark.parametrize("classes", [2, 16, 17, 40, 64, 65, 300])

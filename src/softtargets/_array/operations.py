@@ -101,6 +101,8 @@ def _flat(matrix: Array, labels: Array) -> _Flat | None:
 
 
 def _starts(count: int, step: int) -> Array:
+    if step == 1 and count <= 2**16:
+        return _few_starts(2**16, 1)[:count]
     return (_few_starts if count <= 2**12 else _few_starts.__wrapped__)(count, step)
 
 

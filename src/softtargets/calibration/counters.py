@@ -17,7 +17,7 @@ HALF_BITS = {"int64": 26, "int32": 12}
 #: Rows that can be added at once without overflow where integers have 32 bits.
 NARROW_ROWS = 2**18
 #: So many numbers of single precision, none below this, have a sum that double precision has, too.
-EXACT_ROWS, EXACT = 2**15, 2.0**-13
+EXACT_ROWS, EXACT = 2**16, 2.0**-13
 
 
 def count(xp: Namespace, bins: Array, num_bins: int) -> Array:

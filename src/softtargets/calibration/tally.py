@@ -24,7 +24,7 @@ from softtargets.typing import Array
 #: The sums: of hits h, of confidences c, of c^2, of c h.
 HITS, CONFIDENCE, SQUARE, PRODUCT = range(4)
 #: Events that are counted at a time on the host, where they stay in the cache.
-EVENTS = 2**15
+EVENTS = 2**16
 
 
 class Tally(NamedTuple):
